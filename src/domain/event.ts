@@ -1,0 +1,59 @@
+// Every fact there is. One line here, and the compiler names each switch that must answer.
+import type { FaultData } from './fault.ts'
+import type { Artifact, JobSpec } from './job.ts'
+import type { Address, Offer, Stage } from './pod.ts'
+import type { Policy, RunStatus } from './run.ts'
+import type { Micro, Millis } from './units.ts'
+
+export type Fact =
+  | { type: 'engine.started'; engineId: string; pid: number; version: string }
+  | { type: 'engine.stopped'; engineId: string }
+  | { type: 'run.opened'; runId: string; policy: Policy; follows: string[] }
+  | { type: 'run.drain_requested'; runId: string }
+  | { type: 'run.cancel_requested'; runId: string }
+  | { type: 'run.limit_reached'; runId: string; limit: 'cost' | 'time' }
+  | { type: 'run.closed'; runId: string; status: Exclude<RunStatus, 'running'> }
+  | { type: 'job.queued'; runId: string; spec: JobSpec }
+  | { type: 'job.cancel_requested'; jobKey: string }
+  | { type: 'job.retry_requested'; jobKey: string }
+  | {
+      type: 'job.completed'
+      jobKey: string
+      published: { name: string; path: string | null; url: string | null; bytes: number; sha256: string }[]
+    }
+  | { type: 'job.failed'; jobKey: string; fault: FaultData }
+  | { type: 'job.delayed'; jobKey: string; dueAt: Millis; why: string }
+  | { type: 'job.cancelled'; jobKey: string }
+  | { type: 'pod.requested'; podId: string; runId: string; name: string; offer: Offer }
+  | { type: 'pod.created'; podId: string; ref: string; perHour: Micro }
+  | { type: 'pod.refused'; podId: string; fault: FaultData }
+  | { type: 'pod.port_held'; podId: string; localPort: number }
+  | { type: 'pod.stage_reached'; podId: string; stage: Stage }
+  | { type: 'pod.addressed'; podId: string; address: Address }
+  | { type: 'pod.host_key_pinned'; podId: string; hostKey: string }
+  | { type: 'pod.ready'; podId: string }
+  | { type: 'pod.link_lost'; podId: string; fault: FaultData }
+  | { type: 'pod.link_restored'; podId: string }
+  | { type: 'pod.broken'; podId: string; fault: FaultData }
+  | { type: 'pod.drain_requested'; podId: string }
+  | { type: 'pod.stop_requested'; podId: string }
+  | { type: 'pod.stopped'; podId: string; perHour: Micro }
+  | { type: 'pod.start_requested'; podId: string }
+  | { type: 'pod.release_requested'; podId: string; cause: string }
+  | { type: 'pod.release_accepted'; podId: string }
+  | { type: 'pod.gone'; podId: string; billedUntil: Millis }
+  | { type: 'attempt.requested'; jobKey: string; attempt: number; podId: string; promptId: string }
+  | { type: 'attempt.started'; jobKey: string; attempt: number }
+  | { type: 'artifact.stored'; jobKey: string; attempt: number; artifact: Artifact }
+  | { type: 'attempt.succeeded'; jobKey: string; attempt: number }
+  | { type: 'attempt.failed'; jobKey: string; attempt: number; fault: FaultData }
+  | { type: 'attempt.cancelled'; jobKey: string; attempt: number }
+  | { type: 'listing.lost'; provider: string; fault: FaultData }
+  | { type: 'listing.found'; provider: string }
+  | { type: 'operator.needed'; provider: string; fault: FaultData }
+  | { type: 'operator.cleared'; provider: string }
+
+export type FactType = Fact['type']
+
+/** A fact in its place: `seq` from 1 without gaps within a journal, `at` from the writer's clock. */
+export type Event = Fact & { seq: number; at: Millis }

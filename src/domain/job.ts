@@ -1,0 +1,118 @@
+// A job: one unit of work, one job file, and its attempts. The specification is complete before anything is rented.
+import type { FaultData } from './fault.ts'
+import type { Micro, Millis } from './units.ts'
+
+/** A ComfyUI graph in API format: node id → node. Placeholders are already filled in. */
+export type Graph = Record<string, { class_type: string; inputs: Record<string, unknown>; _meta?: { title?: string } }>
+
+export type InputFile = {
+  /** Name in the job file (`inputs.NAME`). */
+  name: string
+  /** Absolute local path, or `r2://bucket/key`. */
+  source: string
+  /** sha256 in hex; null for `r2://` sources, which the pod fetches as they are. */
+  sha256: string | null
+  bytes: number | null
+  /** Path below ComfyUI's input folder that the graph refers to, e.g. `autopod/4f1c…9e.png`; equal content, equal name. */
+  podPath: string
+}
+
+export type OutputTarget = {
+  /** Name in the job file (`outputs.NAME`). */
+  name: string
+  /** Node of the graph whose files are meant. */
+  nodeId: string
+  /**
+   * Absolute local path or `r2://bucket/key`, with `{job_id}` and `{name}` already filled in; `{index}` and `{ext}` stay
+   * until the files are known. A trailing `/` means a folder: files keep their own names.
+   */
+  target: string
+}
+
+export type Model = { name: string; folder: string; bytes: number; url: string }
+
+export type JobSpec = {
+  /** `[A-Za-z0-9._-]{1,64}`, unique within a run. */
+  jobId: string
+  /** sha256 over the job's contents, template, inputs' digests and targets: the same job run again has the same digest. */
+  digest: string
+  /** Absolute path of the job file. */
+  source: string
+  executor: 'comfy'
+  template: string
+  graph: Graph
+  inputs: InputFile[]
+  outputs: OutputTarget[]
+  models: Model[]
+  /** Preference order; empty = whatever the run or the settings say. Names as the user wrote them. */
+  gpuTypes: string[]
+  gpuCount: number
+  vramGbMin: number
+  costMax: Micro | null
+  timeoutMs: number | null
+}
+
+/** One output file, stored and verified. */
+export type Artifact = {
+  /** Output name of the job file; null for a file no target asked for. */
+  name: string | null
+  nodeId: string
+  /** File name without folders, as ComfyUI gave it. */
+  file: string
+  /** Position among the files of this output, from 0. */
+  index: number
+  /** Key in the bucket: `out/<run>/<job>/<attempt>/<file>`. */
+  key: string
+  sha256: string
+  bytes: number
+}
+
+export type AttemptStatus = 'requested' | 'started' | 'succeeded' | 'failed' | 'cancelled'
+
+export type Attempt = {
+  /** From 1; also the fence: a newer number always wins. */
+  number: number
+  podId: string
+  /** UUID chosen and stored before the POST. */
+  promptId: string
+  status: AttemptStatus
+  requestedAt: Millis
+  /** The executor accepted it (ComfyUI queued the prompt). */
+  startedAt: Millis | null
+  endedAt: Millis | null
+  fault: FaultData | null
+  artifacts: Artifact[]
+}
+
+export type JobStatus = 'waiting' | 'running' | 'completed' | 'failed' | 'cancelled'
+
+export type Job = {
+  /** `<run id>/<job id>`: unique in the home. */
+  key: string
+  runId: string
+  spec: JobSpec
+  status: JobStatus
+  attempts: Attempt[]
+  queuedAt: Millis
+  /** Not tried again before this moment (backoff). */
+  dueAt: Millis
+  cancelRequested: boolean
+  /** Published local files or bucket addresses, set with completion. */
+  published: { name: string; path: string | null; url: string | null; bytes: number; sha256: string }[]
+  fault: FaultData | null
+  settledAt: Millis | null
+}
+
+export function jobKey(runId: string, jobId: string): string {
+  return `${runId}/${jobId}`
+}
+
+export function isSettled(job: Job): boolean {
+  return job.status === 'completed' || job.status === 'failed' || job.status === 'cancelled'
+}
+
+/** The attempt that is under way, if any. */
+export function liveAttempt(job: Job): Attempt | null {
+  const last = job.attempts.at(-1)
+  return last && (last.status === 'requested' || last.status === 'started') ? last : null
+}

@@ -1,0 +1,54 @@
+// Money, time and bytes: whole numbers with the unit in the name, and how they are written for people.
+
+/** Whole micro-dollars: $1 = 1_000_000. Never a fraction. */
+export type Micro = number
+
+/** Milliseconds since 1970-01-01 UTC. */
+export type Millis = number
+
+const HOUR_MS = 3_600_000n
+
+/** What `durationMs` costs at `perHour`, rounded up to the next micro-dollar: a bill is never shown too small. */
+export function accrue(perHour: Micro, durationMs: number): Micro {
+  if (durationMs <= 0 || perHour <= 0) return 0
+  // BigInt, because $20/h over four months leaves the exact range of a double.
+  const product = BigInt(perHour) * BigInt(Math.round(durationMs))
+  return Number((product + HOUR_MS - 1n) / HOUR_MS)
+}
+
+/** Dollars as other people's APIs write them (a float) → micro-dollars; rounds up what lies below a micro-dollar. */
+export function microFromUsd(usd: number): Micro {
+  return Math.ceil(Number((usd * 1_000_000).toFixed(3)))
+}
+
+/** Micro-dollars → dollars with six decimals at most; for documents, never for arithmetic. */
+export function usdFromMicro(micro: Micro): number {
+  return Number((micro / 1_000_000).toFixed(6))
+}
+
+/** `$1.24`; amounts are rounded up to the cent, so that nothing spent shows as `$0.00`. */
+export function formatUsd(micro: Micro): string {
+  const cents = Math.ceil(Math.abs(micro) / 10_000)
+  return `${micro < 0 ? '-' : ''}$${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`
+}
+
+/** `0:42`, `14:22`, `3:05:00`. */
+export function formatClock(durationMs: number): string {
+  const total = Math.max(0, Math.floor(durationMs / 1000))
+  const seconds = String(total % 60).padStart(2, '0')
+  const minutes = Math.floor(total / 60) % 60
+  const hours = Math.floor(total / 3600)
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${seconds}` : `${minutes}:${seconds}`
+}
+
+/** `640 B`, `23 kB`, `1.4 MB`; decimal units, as bills and disks count. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = bytes
+  let unit = 0
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 || value >= 10 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
+}

@@ -1,0 +1,241 @@
+// The edges as types: what the engine may ask of the world, and the faults each answer can be. Implementations live in edge/.
+import type { Event, Fact } from './domain/event.ts'
+import type { JobGauge, PodGauge } from './domain/gauge.ts'
+import type { Artifact, InputFile, JobSpec, OutputTarget } from './domain/job.ts'
+import type { Address, Offer, Stage } from './domain/pod.ts'
+import type { Micro, Millis } from './domain/units.ts'
+
+export type Clock = {
+  now(): Millis
+  /** Resolves after `ms`, or at once when `signal` aborts (it never rejects). */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** A fresh random UUID, lower case. */
+  uuid(): string
+}
+
+// ---------------------------------------------------------------- renting
+
+export type Want = {
+  /** Preference order: provider ids or short names (`A40`, `RTX 4090`, `4090`); empty = any that has `vramGbMin`. */
+  gpuTypes: string[]
+  gpuCount: number
+  regions: string[]
+  cloud: 'secure' | 'community' | null
+  vramGbMin: number
+}
+
+export type Boot = {
+  image: string
+  diskGb: number
+  env: Record<string, string>
+  volume: { name: string; path: string } | null
+}
+
+/** One pod as the provider lists it. */
+export type PodRow = {
+  ref: string
+  name: string
+  status: 'starting' | 'running' | 'stopped' | 'failed' | 'terminated'
+  gpuType: string | null
+  gpuCount: number
+  perHour: Micro
+  /** Where sshd of the pod is (or will be) reached directly; null until it is known. */
+  address: Address | null
+  createdAt: Millis | null
+}
+
+/** complete, or unknown: an empty body, a short page or a malformed answer is unknown, never "no pods". */
+export type Listing = { known: true; pods: PodRow[] } | { known: false; why: string }
+
+export type GpuType = {
+  id: string
+  name: string
+  vramGb: number
+  secure: Micro | null
+  community: Micro | null
+  stock: Offer['stock']
+}
+
+export type Provider = {
+  name: string
+  /** A listing that lacks a pod proves nothing sooner than this after another one that lacks it (20 000 on RunPod and Vast). */
+  settleMs: number
+  /** Longest a create request may be in flight after its sender died. */
+  createMaxMs: number
+  /** Every type with live prices. Faults: transient, operator. */
+  gpus(): Promise<GpuType[]>
+  /** Best first; [] is not a fault. Faults: transient, operator; job `gpu_unknown` when a wanted type does not exist. */
+  offers(want: Want): Promise<Offer[]>
+  /**
+   * Rents; idempotent by name: `lookFirst` (a question left open by a restart) and any unclear answer look the name up first.
+   * Faults: capacity, operator (key, balance, spend limit), transient (nothing was made).
+   */
+  create(name: string, offer: Offer, boot: Boot, lookFirst: boolean): Promise<{ ref: string; perHour: Micro }>
+  list(): Promise<Listing>
+  /** A direct look; null only when the provider says 404. Faults: transient, operator. */
+  look(ref: string): Promise<PodRow | null>
+  /** Resolves, too, when it is already so. Faults: transient, operator, pod. */
+  stop(ref: string): Promise<void>
+  start(ref: string): Promise<void>
+  /** Resolves, too, when it is already gone. Faults: transient, operator. */
+  destroy(ref: string): Promise<void>
+  /** null where the provider does not tell. */
+  balance(): Promise<Micro | null>
+  /** Lines the provider has on a pod (boot, container); follows until `signal` aborts. */
+  logs(ref: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void>
+  /** Price an hour of a pod in status stopped, for its disk. */
+  stoppedPerHour(offer: Offer): Micro
+}
+
+// ---------------------------------------------------------------- one pod
+
+export type ExecResult = { code: number; stdout: string; stderr: string }
+
+export type Machine = {
+  /**
+   * Runs `command` in the pod's sh. With `onLine`, lines of stdout come as they are written and `stdout` stays empty.
+   * A lost connection is Fault pod `connection_lost`, never an exit code; a time-out is Fault transient `command_timed_out`.
+   */
+  exec(
+    command: string,
+    options?: { timeoutMs?: number; stdin?: string; onLine?: (line: string) => void; signal?: AbortSignal },
+  ): Promise<ExecResult>
+  /** This machine → pod; written beside, verified by sha256, renamed. Makes folders. */
+  put(localPath: string, podPath: string, options?: TransferOptions): Promise<{ sha256: string; bytes: number }>
+  /** pod → this machine; written beside, verified by sha256, renamed. */
+  get(podPath: string, localPath: string, options?: TransferOptions): Promise<{ sha256: string; bytes: number }>
+  /** Where a port of the pod is reached from this machine: `http://127.0.0.1:8188`. Only ports the machine was connected with. */
+  reach(podPort: number): string
+  /** SHA256 fingerprint of the host key. */
+  hostKey: string
+  /** Settles with the reason when the connection ends; null when `close` was called. */
+  closed: Promise<Error | null>
+  close(): void
+}
+
+export type TransferOptions = { signal?: AbortSignal; onBytes?: (bytes: number) => void }
+
+/** A local port held for a pod's whole life, across reconnects; connections wait up to 10 s for a machine, then end. */
+export type Tunnel = { localPort: number; close(): Promise<void> }
+
+export type Dialer = {
+  /** Binds 127.0.0.1:`preferred`, or the next free port above it. `podPort` is where it leads to. */
+  hold(preferred: number, podPort: number): Promise<Tunnel>
+  /**
+   * One SSH connection; leads `tunnel` through it. Faults: pod `ssh_refused` · `ssh_timed_out` · `host_key_changed`,
+   * operator `key_refused` (authentication failed).
+   */
+  connect(address: Address, options: { pinned: string | null; tunnel: Tunnel; signal?: AbortSignal }): Promise<Machine>
+}
+
+// ---------------------------------------------------------------- files
+
+export type BucketHead = { bytes: number; sha256: string | null; etag: string }
+
+/** Keeps files under keys. Faults: transient, operator (refused key, no such bucket). */
+export type Bucket = {
+  name: string
+  /** Streams `localPath`; `onlyNew` publishes only if the key is free (`false` = it was taken). */
+  put(
+    key: string,
+    localPath: string,
+    options: { sha256: string; onlyNew?: boolean } & TransferOptions,
+  ): Promise<boolean>
+  putText(key: string, text: string, options?: { onlyNew?: boolean }): Promise<boolean>
+  head(key: string): Promise<BucketHead | null>
+  /** Written beside and renamed; resumes a `.part` file; the sha256 of what arrived comes back. */
+  get(key: string, localPath: string, options?: TransferOptions): Promise<{ sha256: string; bytes: number }>
+  list(prefix: string): Promise<{ key: string; bytes: number }[]>
+  delete(key: string): Promise<void>
+  /** A short-lived URL for one object and verb; null where the bucket has none (then files go over SSH). */
+  presign(key: string, verb: 'GET' | 'PUT', ttlMs: number): Promise<string | null>
+  /** Signed multipart upload for files over `partBytes`; null where there is none. */
+  presignParts(key: string, parts: number, ttlMs: number): Promise<{ uploadId: string; urls: string[] } | null>
+  completeParts(key: string, uploadId: string, etags: string[]): Promise<void>
+}
+
+export type Transfer = { phase: 'inputs' | 'outputs'; bytes: number; bytesTotal: number }
+
+/** Moves a job's files between this machine, the bucket and a pod: by signed URLs and the pod's curl, else over SSH. */
+export type Courier = {
+  /** Every input below `folder` (ComfyUI's input folder on the pod), verified by sha256; what is already there is not sent again. */
+  deliver(
+    inputs: InputFile[],
+    machine: Machine,
+    folder: string,
+    on: (t: Transfer) => void,
+    signal: AbortSignal,
+  ): Promise<void>
+  /** Pod files → bucket under `out/<run>/<job>/<attempt>/`, verified; ends with the manifest, published only once per attempt. */
+  collect(task: Task, files: PodFile[], machine: Machine, on: CollectOn, signal: AbortSignal): Promise<Artifact[]>
+  /** Bucket → the targets of the job; never replaces a file it did not write itself for this job. */
+  publish(
+    spec: JobSpec,
+    artifacts: Artifact[],
+    replace: (path: string, sha256: string) => boolean,
+  ): Promise<Published[]>
+}
+export type PodFile = { podPath: string; nodeId: string; file: string }
+export type CollectOn = { stored(artifact: Artifact): void; moved(t: Transfer): void }
+export type Published = { name: string; path: string | null; url: string | null; bytes: number; sha256: string }
+export type { OutputTarget }
+
+// ---------------------------------------------------------------- running a job
+
+export type Task = {
+  runId: string
+  jobId: string
+  attempt: number
+  promptId: string
+  spec: JobSpec
+  /** This attempt was under way when an engine died: look before submitting. */
+  resumed: boolean
+}
+
+export type TaskOn = {
+  /** The prompt is in the server's queue. */
+  started(): void
+  stored(artifact: Artifact): void
+  gauge(gauge: Omit<JobGauge, 'at' | 'attempt'>): void
+  /** A picture of the work so far (JPEG or PNG bytes). */
+  preview(image: Uint8Array): void
+  log(line: string): void
+}
+
+export type Executor = {
+  name: string
+  /** The pod port that must answer, e.g. 8188. */
+  port: number
+  /** Resolves when the service on the machine answers; polls until `signal` aborts. Faults: pod. */
+  ready(machine: Machine, signal: AbortSignal): Promise<void>
+  /**
+   * Runs one task to its end: files in, work, files out, all verified. Aborting `signal` with reason `'cancel'` interrupts the
+   * work on the pod by its id; any other reason just lets go. Faults: job, pod, transient.
+   */
+  run(task: Task, machine: Machine, on: TaskOn, signal: AbortSignal): Promise<Artifact[]>
+}
+
+// ---------------------------------------------------------------- keeping facts
+
+export type Store = {
+  /** Durable when it returns. Facts that other processes appended meanwhile come first in what it returns. */
+  append(facts: Fact[], at: Millis): Event[]
+  /** Events after `seq`, oldest first. */
+  read(afterSeq: number): Event[]
+  /** Cheap: has another process written since the last call? */
+  changed(): boolean
+  /** Takes the engine's lease; null when another living process holds it. It ends with the process. */
+  lease(): { release(): void } | null
+  /** Whether some living process holds the lease. */
+  leased(): boolean
+  writeGauges(rows: GaugeRows): void
+  readGauges(): GaugeRows
+  close(): void
+}
+export type GaugeRows = {
+  jobs: [string, JobGauge][]
+  pods: [string, PodGauge][]
+  balance: { micro: number; at: Millis } | null
+}
+
+export type StageNote = { stage: Stage; note: string }
