@@ -1,0 +1,36 @@
+// The one GraphQL query that REST v2 cannot replace: `myself { clientBalance currentSpendPerHr spendLimit id email }`.
+// Everything else is answered as the live service answers unknown fields: HTTP 400 with `errors`.
+import { balance, spend } from '../cloud.ts'
+import type { Keeper } from '../keeper.ts'
+import { type Answer, json } from './answer.ts'
+
+export type Caller = { kind: 'account' } | { kind: 'pod'; id: string } | { kind: 'nobody' } | { kind: 'unknown' }
+
+const wholeQuery = /^\s*(?:query(?:\s+\w+)?\s*)?\{\s*myself\s*\{([\w\s,]*)\}\s*\}\s*$/
+
+export function graphql(keeper: Keeper, caller: Caller, body: unknown): Answer {
+  if (caller.kind === 'unknown') return json({ errors: [{ message: 'Unauthorized' }] }, 401)
+  const query = (body as { query?: unknown } | undefined)?.query
+  const fields = typeof query === 'string' ? wholeQuery.exec(query)?.[1]?.match(/\w+/g) : null
+  if (!fields) return json({ errors: [{ message: 'Syntax Error: the sandbox only knows the query myself' }] }, 400)
+  const nowMs = Date.now()
+  const cloud = keeper.cloud()
+  const known: Record<string, unknown> = {
+    id: 'user_sandbox',
+    email: 'sandbox@localhost',
+    clientBalance: balance(cloud, nowMs) / 1e6,
+    currentSpendPerHr: spend(cloud) / 1e6,
+    spendLimit: cloud.settings.spendLimitMicro / 1e6,
+  }
+  const unknown = fields.filter(field => !Object.hasOwn(known, field))
+  if (unknown.length)
+    return json({ errors: unknown.map(field => ({ message: `Cannot query field "${field}" on type "User".` })) }, 400)
+  // A pod's own key may not read the account; no key at all reads as nobody (both seen on the live service).
+  if (caller.kind === 'pod')
+    return json({
+      errors: [{ message: 'Unauthorized', path: ['myself'], extensions: { code: 'RUNPOD' } }],
+      data: { myself: null },
+    })
+  if (caller.kind === 'nobody') return json({ data: { myself: null } })
+  return json({ data: { myself: Object.fromEntries(fields.map(field => [field, known[field]])) } })
+}
