@@ -46,6 +46,8 @@ export async function startProviderApi(
   })
   // A create that waits out a silent answer must not be cut by Node's own timers.
   server.requestTimeout = 0
+  // Longer than any client keeps an idle connection, so that none is closed under a request just sent on it.
+  server.keepAliveTimeout = 120_000
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(how.port, '127.0.0.1', resolve)
