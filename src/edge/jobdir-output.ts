@@ -1,0 +1,73 @@
+// Where a job's results go: placeholders filled as far as they are known, and nothing that exists is written over.
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { didYouMean } from '../domain/nearest.ts'
+import { addressFault } from './jobdir-input.ts'
+
+type Wrong = { what: string; remedy: string }
+
+const known = ['job_id', 'name', 'index', 'ext']
+
+/**
+ * Absolute path or `r2://…` with `{job_id}` and `{name}` filled in; `{index}` and `{ext}` stay.
+ * @param cwd folder that relative targets start at
+ */
+export function outputTarget(target: string, name: string, jobId: string, cwd: string): { target: string } | Wrong {
+  const wrong = addressFault(target)
+  if (wrong) return wrong
+  for (const match of target.matchAll(/\{([^{}]*)\}/g)) {
+    const word = match[1] ?? ''
+    if (known.includes(word)) continue
+    const remedy = `Known placeholders: ${known.map(each => `{${each}}`).join(', ')}.`
+    return { what: `unknown placeholder {${word}}${didYouMean(word, known)}`, remedy }
+  }
+  const filled = target.replaceAll('{job_id}', jobId).replaceAll('{name}', name)
+  if (filled.startsWith('r2://')) return { target: filled }
+  const isFolder = /[\\/]$/.test(filled) || /(^|[\\/])\.{1,2}$/.test(filled)
+  const path = resolve(cwd, filled)
+  if (/\{(index|ext)\}/.test(isFolder ? path : dirname(path))) {
+    return {
+      what: '{index} and {ext} are only known for the file itself',
+      remedy: 'Use them in the last part of the path.',
+    }
+  }
+  // `resolve` takes a trailing slash away; it is what says "folder".
+  return { target: isFolder ? join(path, '/') : path }
+}
+
+function pattern(fileName: string): RegExp | null {
+  if (!/\{(index|ext)\}/.test(fileName)) return null
+  const source = fileName.split(/(\{index\}|\{ext\})/).map(part => {
+    if (part === '{index}') return '\\d+'
+    return part === '{ext}' ? '[A-Za-z0-9]+' : part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+  })
+  return new RegExp(`^${source.join('')}$`)
+}
+
+/** What stands in the way of a local target: a folder, a file as a folder, or an earlier result; null when nothing does. */
+export async function targetFault(target: string, replaceable: (path: string) => boolean): Promise<Wrong | null> {
+  if (target.startsWith('r2://')) return null
+  for (let folder = target.endsWith('/') ? target : dirname(target); ; folder = dirname(folder)) {
+    const info = await stat(folder).catch(() => null)
+    if (info && !info.isDirectory()) {
+      return { what: `${folder} is a file, so nothing can be put below it`, remedy: 'Choose another folder.' }
+    }
+    if (info || dirname(folder) === folder) break
+  }
+  if (target.endsWith('/')) return null
+  const expected = pattern(basename(target))
+  const names = expected ? await readdir(dirname(target)).catch(() => [] as string[]) : [basename(target)]
+  for (const name of names.sort()) {
+    const path = join(dirname(target), name)
+    if (expected && !expected.test(name)) continue
+    const info = await stat(path).catch(() => null)
+    if (info?.isDirectory() && !expected) {
+      return { what: `${path} is a folder`, remedy: `Write ${path}/ to put the files into it, or choose another name.` }
+    }
+    if (info && !info.isDirectory() && !replaceable(path)) {
+      const remedy = 'Choose another name, move the file away, or run with --again to replace it.'
+      return { what: `${path} exists and would be written over`, remedy }
+    }
+  }
+  return null
+}
