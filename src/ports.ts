@@ -2,7 +2,7 @@
 import type { Event, Fact } from './domain/event.ts'
 import type { JobGauge, PodGauge } from './domain/gauge.ts'
 import type { Artifact, InputFile, JobSpec, OutputTarget } from './domain/job.ts'
-import type { Address, Offer, Stage } from './domain/pod.ts'
+import type { Address, Offer } from './domain/pod.ts'
 import type { Micro, Millis } from './domain/units.ts'
 
 export type Clock = {
@@ -58,6 +58,8 @@ export type GpuType = {
 
 export type Provider = {
   name: string
+  /** Between listings while something is on its way; four times that when all is quiet. */
+  pollMs: number
   /** A listing that lacks a pod proves nothing sooner than this after another one that lacks it (20 000 on RunPod and Vast). */
   settleMs: number
   /** Longest a create request may be in flight after its sender died. */
@@ -218,8 +220,11 @@ export type Executor = {
 // ---------------------------------------------------------------- keeping facts
 
 export type Store = {
-  /** Durable when it returns. Facts that other processes appended meanwhile come first in what it returns. */
-  append(facts: Fact[], at: Millis): Event[]
+  /**
+   * One transaction: events that other processes appended since the last call are handed to `decide`, what it returns is
+   * written after them. Durable when it returns; the events just written come back.
+   */
+  append(decide: (foreign: Event[]) => Fact[], at: Millis): Event[]
   /** Events after `seq`, oldest first. */
   read(afterSeq: number): Event[]
   /** Cheap: has another process written since the last call? */
@@ -238,4 +243,9 @@ export type GaugeRows = {
   balance: { micro: number; at: Millis } | null
 }
 
-export type StageNote = { stage: Stage; note: string }
+/** Lines that pods, providers and jobs write; kept on disk, also after the pod is gone. */
+export type Trace = {
+  pod(podId: string, line: string): void
+  engine(line: string): void
+  preview(jobKey: string, image: Uint8Array): void
+}

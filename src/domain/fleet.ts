@@ -129,6 +129,7 @@ function applyToJob(fleet: Fleet, event: Event): void {
       status: 'waiting',
       attempts: [],
       queuedAt: event.at,
+      openedAt: event.at,
       dueAt: event.at,
       cancelRequested: false,
       published: [],
@@ -146,7 +147,14 @@ function applyToJob(fleet: Fleet, event: Event): void {
     case 'job.retry_requested':
       // Asked for by people, perhaps of a job that settled otherwise a moment ago: only a failed or cancelled one goes again.
       if (job.status === 'failed' || job.status === 'cancelled') {
-        Object.assign(job, { status: 'waiting', cancelRequested: false, fault: null, settledAt: null, dueAt: event.at })
+        Object.assign(job, {
+          status: 'waiting',
+          cancelRequested: false,
+          fault: null,
+          settledAt: null,
+          dueAt: event.at,
+          openedAt: event.at,
+        })
         reopen(fleet, job.runId)
       }
       return

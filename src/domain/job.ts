@@ -94,6 +94,8 @@ export type Job = {
   status: JobStatus
   attempts: Attempt[]
   queuedAt: Millis
+  /** When it was queued or last asked to be tried again: older attempts no longer count. */
+  openedAt: Millis
   /** Not tried again before this moment (backoff). */
   dueAt: Millis
   cancelRequested: boolean

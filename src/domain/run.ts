@@ -20,14 +20,7 @@ export type Policy = {
   keep: boolean
 }
 
-export type RunStatus =
-  | 'running'
-  | 'completed'
-  | 'failed'
-  | 'cancelled'
-  | 'budget_reached'
-  | 'needs_operator'
-  | 'no_capacity'
+export type RunStatus = 'running' | 'completed' | 'failed' | 'cancelled' | 'budget_reached' | 'needs_operator'
 
 export type Run = {
   /** `run_20261122_153045_a1b2c3d4` */

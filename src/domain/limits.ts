@@ -1,0 +1,34 @@
+// Every waiting time and bound of the engine, in one place, each with its reason. Settings may change them.
+
+export type Limits = {
+  /** From the request to a usable pod. Cached images take 15–80 s, 50 GB images up to 15 min (reports, 2026). */
+  bootMs: number
+  /** How long jobs wait in line when no offer is left. */
+  capacityWaitMs: number
+  /** A refused combination of GPU type, cloud and region is not asked again sooner. */
+  capacityPauseMs: number
+  /** Offers older than this are asked for again before they are used: prices and stock move. */
+  offersFreshMs: number
+  /** A link that stays away this long is a dead pod. */
+  linkLostMs: number
+  /** Tries of one job for faults that have nothing to do with it (reset, time-out). */
+  transientTries: number
+  /** Pause before the next try after such a fault; doubles each time. */
+  backoffMs: number
+  /** A cancelled prompt that does not stop within this makes its pod broken: it must not be reused. */
+  cancelMs: number
+  /** GPU samples. */
+  sampleMs: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  bootMs: 15 * 60_000,
+  capacityWaitMs: 15 * 60_000,
+  capacityPauseMs: 60_000,
+  offersFreshMs: 30_000,
+  linkLostMs: 3 * 60_000,
+  transientTries: 4,
+  backoffMs: 2_000,
+  cancelMs: 20_000,
+  sampleMs: 5_000,
+}

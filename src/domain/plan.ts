@@ -1,0 +1,224 @@
+// What to decide now: a pure function of what is known and the time. Rules in order; the first that has something to say is heard.
+import { expireRun, jobLimits, runLimits } from './budget.ts'
+import type { Fact } from './event.ts'
+import type { Fleet } from './fleet.ts'
+import { isSettled, type Job, liveAttempt } from './job.ts'
+import type { Limits } from './limits.ts'
+import { fits, type Need, needOf } from './placement.ts'
+import { isUsable, mayBill, type Offer, type Pod } from './pod.ts'
+import { verdict } from './retry.ts'
+import type { Run, RunStatus } from './run.ts'
+import { orders, surplus } from './scaling.ts'
+import type { Millis } from './units.ts'
+
+/** What the shell knows besides the journal: answers that cost nothing to lose. */
+export type World = {
+  /** `needKey` → what was offered and when. */
+  offers: ReadonlyMap<string, { offers: readonly Offer[]; at: Millis }>
+  /** First eight characters of the home's owner token: whose pods these are. */
+  home8: string
+  limits: Limits
+}
+
+export type Plan = {
+  facts: Fact[]
+  /** Offers to ask for before the next decision. */
+  needs: Need[]
+}
+
+type Rule = (fleet: Fleet, now: Millis, world: World) => Fact[]
+
+const RULES: Rule[] = [
+  cancelRuns,
+  cancelJobs,
+  loseAttempts,
+  judge,
+  jobLimits,
+  runLimits,
+  releasePods,
+  assign,
+  giveUpWaiting,
+  closeRuns,
+]
+
+export function plan(fleet: Fleet, now: Millis, world: World): Plan {
+  for (const rule of RULES) {
+    const facts = rule(fleet, now, world)
+    if (facts.length > 0) return { facts, needs: [] }
+  }
+  return orders(fleet, now, world)
+}
+
+/** Cancelled, drained or over its limits: nothing of the run starts any more. */
+function cancelRuns(fleet: Fleet): Fact[] {
+  const facts: Fact[] = []
+  for (const run of openRuns(fleet)) {
+    if (!run.cancelRequested && !run.draining && !run.limitReached) continue
+    const now = run.cancelRequested || run.limitReached !== null
+    for (const job of jobsOf(fleet, run)) {
+      const attempt = liveAttempt(job)
+      if (attempt && now) facts.push({ type: 'attempt.cancelled', jobKey: job.key, attempt: attempt.number })
+      else if (job.status === 'waiting')
+        facts.push(run.limitReached ? expireRun(run, job) : { type: 'job.cancelled', jobKey: job.key })
+    }
+    if (!now) continue
+    const cause = run.limitReached ? `${run.limitReached} limit of the run reached` : 'run cancelled'
+    for (const pod of podsOf(fleet, run))
+      if (isReleasable(pod)) facts.push({ type: 'pod.release_requested', podId: pod.id, cause })
+  }
+  return facts
+}
+
+function cancelJobs(fleet: Fleet): Fact[] {
+  return openJobs(fleet)
+    .filter(job => job.cancelRequested && job.status === 'waiting')
+    .map(job => ({ type: 'job.cancelled', jobKey: job.key }))
+}
+
+/** An attempt ends with its pod. */
+function loseAttempts(fleet: Fleet): Fact[] {
+  const facts: Fact[] = []
+  for (const pod of fleet.pods.values()) {
+    if (!pod.jobKey) continue
+    const job = fleet.jobs.get(pod.jobKey)
+    const attempt = job && liveAttempt(job)
+    if (!attempt || (pod.status === 'ready' && !pod.broken)) continue
+    if (job.cancelRequested) facts.push({ type: 'attempt.cancelled', jobKey: job.key, attempt: attempt.number })
+    else {
+      const killed = {
+        kind: 'pod',
+        code: 'pod_killed',
+        message: `${pod.id} was ${pod.status === 'releasing' ? 'terminated' : 'stopped'}`,
+      } as const
+      facts.push({ type: 'attempt.failed', jobKey: job.key, attempt: attempt.number, fault: pod.broken ?? killed })
+    }
+  }
+  return facts
+}
+
+function judge(fleet: Fleet, _now: Millis, world: World): Fact[] {
+  const facts: Fact[] = []
+  for (const job of openJobs(fleet)) {
+    if (job.status !== 'waiting' || job.attempts.at(-1)?.status !== 'failed') continue
+    const run = fleet.runs.get(job.runId) as Run
+    const next = verdict(job, run.policy.retries, world.limits)
+    if (!next.again) facts.push({ type: 'job.failed', jobKey: job.key, fault: next.fault })
+    else if (next.dueAt > job.dueAt)
+      facts.push({ type: 'job.delayed', jobKey: job.key, dueAt: next.dueAt, why: next.why })
+  }
+  return facts
+}
+
+function releasePods(fleet: Fleet, now: Millis): Fact[] {
+  const facts: Fact[] = []
+  for (const pod of fleet.pods.values()) {
+    if (!isReleasable(pod)) continue
+    if (pod.broken) {
+      facts.push({ type: 'pod.release_requested', podId: pod.id, cause: pod.broken.message })
+      continue
+    }
+    if (pod.jobKey || pod.status === 'stopping' || pod.status === 'stopped') continue
+    const run = fleet.runs.get(pod.runId) as Run
+    if (pod.draining) facts.push({ type: 'pod.release_requested', podId: pod.id, cause: 'drained' })
+    else if (!run.policy.reuse && pod.finished > 0)
+      facts.push({ type: 'pod.release_requested', podId: pod.id, cause: 'its job is done' })
+  }
+  if (facts.length > 0) return facts
+  return surplus(fleet, now).map(pod => ({ type: 'pod.release_requested', podId: pod.id, cause: 'no job left for it' }))
+}
+
+/** Waiting jobs, oldest first, onto ready pods without one. */
+function assign(fleet: Fleet, now: Millis): Fact[] {
+  const free = [...fleet.pods.values()].filter(
+    pod => pod.status === 'ready' && isUsable(pod) && !pod.jobKey && !pod.draining && !pod.linkLostAt,
+  )
+  if (free.length === 0) return []
+  const facts: Fact[] = []
+  for (const job of openJobs(fleet)) {
+    if (job.status !== 'waiting' || job.dueAt > now || job.cancelRequested) continue
+    const run = fleet.runs.get(job.runId) as Run
+    if (fleet.providers.get(run.policy.provider)?.operator) continue
+    const at = free.findIndex(pod => pod.runId === run.id && fits(pod, needOf(job.spec, run.policy)))
+    if (at < 0) continue
+    const [pod] = free.splice(at, 1) as [Pod]
+    // The prompt id is chance: the shell fills it in before the fact is written.
+    facts.push({
+      type: 'attempt.requested',
+      jobKey: job.key,
+      attempt: job.attempts.length + 1,
+      podId: pod.id,
+      promptId: '',
+    })
+    if (free.length === 0) break
+  }
+  return facts
+}
+
+/** No pod and no offer for too long, or the provider wants a person: waiting jobs end, with the reason. */
+function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
+  const facts: Fact[] = []
+  for (const run of openRuns(fleet)) {
+    const pods = podsOf(fleet, run)
+    if (pods.some(pod => mayBill(pod) && pod.status !== 'stopped')) continue
+    const operator = fleet.providers.get(run.policy.provider)?.operator
+    const lastPod = Math.max(0, ...pods.filter(pod => pod.status === 'gone').map(pod => pod.goneAt ?? 0))
+    for (const job of jobsOf(fleet, run)) {
+      if (job.status !== 'waiting') continue
+      if (operator) facts.push({ type: 'job.failed', jobKey: job.key, fault: operator })
+      else if (now - Math.max(job.dueAt, lastPod) >= world.limits.capacityWaitMs) {
+        const refusal = pods.findLast(pod => pod.status === 'refused')?.broken
+        const message =
+          refusal?.message ?? `no offer for ${needOf(job.spec, run.policy).gpuTypes.join(', ') || 'any GPU'}`
+        const hint = 'Name more GPU types or regions (--gpu, --region), or try again later.'
+        facts.push({
+          type: 'job.failed',
+          jobKey: job.key,
+          fault: { kind: 'capacity', code: 'no_capacity', message, hint },
+        })
+      }
+    }
+  }
+  return facts
+}
+
+function closeRuns(fleet: Fleet): Fact[] {
+  const facts: Fact[] = []
+  for (const run of openRuns(fleet)) {
+    const jobs = jobsOf(fleet, run)
+    if (!jobs.every(isSettled)) continue
+    const pods = podsOf(fleet, run)
+    if (pods.some(pod => mayBill(pod) && !(run.policy.keep && (pod.status === 'ready' || pod.status === 'stopped'))))
+      continue
+    facts.push({ type: 'run.closed', runId: run.id, status: outcomeOf(run, jobs) })
+  }
+  return facts
+}
+
+export function outcomeOf(run: Run, jobs: Job[]): Exclude<RunStatus, 'running'> {
+  if (run.limitReached) return 'budget_reached'
+  if (jobs.some(job => job.fault?.kind === 'operator' && job.status === 'failed')) return 'needs_operator'
+  if (jobs.some(job => job.status === 'failed')) return 'failed'
+  if (run.cancelRequested || jobs.some(job => job.status === 'cancelled')) return 'cancelled'
+  return 'completed'
+}
+
+function isReleasable(pod: Pod): boolean {
+  return mayBill(pod) && pod.status !== 'releasing'
+}
+
+export function openRuns(fleet: Fleet): Run[] {
+  return [...fleet.runs.values()].filter(run => run.status === 'running')
+}
+
+/** Unsettled jobs of open runs, oldest first. */
+export function openJobs(fleet: Fleet): Job[] {
+  return [...fleet.jobs.values()].filter(job => !isSettled(job) && fleet.runs.get(job.runId)?.status === 'running')
+}
+
+export function jobsOf(fleet: Fleet, run: Run): Job[] {
+  return [...fleet.jobs.values()].filter(job => job.runId === run.id)
+}
+
+export function podsOf(fleet: Fleet, run: Run): Pod[] {
+  return [...fleet.pods.values()].filter(pod => pod.runId === run.id)
+}

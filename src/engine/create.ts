@@ -1,0 +1,62 @@
+// pod.requested → pod.created | pod.refused. The one place where a question may be open when the program dies.
+
+import type { FaultData } from '../domain/fault.ts'
+import { podOf } from '../domain/fleet.ts'
+import { type Context, providerNamed } from './context.ts'
+import { backOff, settle } from './settle.ts'
+
+/** Tries of a creation that provably made nothing, before the order is given back to the plan. */
+const TRIES_MAX = 3
+
+export async function create(context: Context, podId: string, signal: AbortSignal): Promise<void> {
+  const { journal, clock } = context
+  const pod = podOf(journal.fleet, podId)
+  const provider = providerNamed(context, pod.provider)
+  const open = pod.requestedAt < context.startedAt
+  const refuse = (fault: FaultData) =>
+    journal.record(fleet => (podOf(fleet, podId).ref === null ? [{ type: 'pod.refused', podId, fault }] : []))
+  const made = ({ ref, perHour }: { ref: string; perHour: number }) =>
+    journal.record(fleet => (podOf(fleet, podId).ref === null ? [{ type: 'pod.created', podId, ref, perHour }] : []))
+
+  if (open) {
+    // Seed-found in the probe of this design: a request in flight when its sender died can land after the first listing.
+    const found = await find(context, podId, pod.requestedAt + provider.createMaxMs + provider.settleMs, signal)
+    if (found === 'stopped') return
+    if (found) return made(found)
+    return refuse({ kind: 'transient', code: 'creation_lost', message: `${pod.name} was never made` })
+  }
+  if (pod.status === 'releasing') {
+    return refuse({
+      kind: 'transient',
+      code: 'creation_withdrawn',
+      message: `${pod.name} was withdrawn before it was asked for`,
+    })
+  }
+  for (let tries = 0; ; tries++) {
+    const boot = context.boot(pod.name, pod.provider)
+    const result = await settle(() =>
+      context.lanes.rent(provider.name, () => provider.create(pod.name, pod.offer, boot, tries > 0)),
+    )
+    if (result.ok) return made(result.value)
+    const { fault } = result
+    context.trace.engine(`${pod.name}: ${fault.message}`)
+    if (fault.kind === 'operator') journal.record(() => [{ type: 'operator.needed', provider: provider.name, fault }])
+    if (fault.kind !== 'transient' || tries + 1 >= TRIES_MAX || podOf(journal.fleet, podId).status === 'releasing')
+      return refuse(fault)
+    await backOff(clock, tries, fault, signal)
+    // Let go without an outcome: the next engine finds the question open and looks the name up.
+    if (signal.aborted) return
+  }
+}
+
+/** Looks the name up in complete listings until `until` has passed. */
+async function find(context: Context, podId: string, until: number, signal: AbortSignal) {
+  const pod = podOf(context.journal.fleet, podId)
+  for (;;) {
+    const listing = await context.sightings.next(pod.provider, signal)
+    if (!listing) return 'stopped' as const
+    const row = [...listing.rows.values()].find(candidate => candidate.name === pod.name)
+    if (row) return row
+    if (listing.at > until) return null
+  }
+}

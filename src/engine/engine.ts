@@ -1,0 +1,166 @@
+// The imperative shell: journal → plan → effects, until nothing is left to do. It decides nothing itself.
+
+import { type Effect, effectKey, effects } from '../domain/effect.ts'
+import type { Fact } from '../domain/event.ts'
+import type { Fleet } from '../domain/fleet.ts'
+import type { Gauges } from '../domain/gauge.ts'
+import { type Need, needKey } from '../domain/placement.ts'
+import { openRuns, plan, type World } from '../domain/plan.ts'
+import { mayBill, type Offer } from '../domain/pod.ts'
+import type { Context, EngineOptions } from './context.ts'
+import { createGaugeBoard } from './gauges.ts'
+import { type Journal, openJournal } from './journal.ts'
+import { createLanes } from './lanes.ts'
+import { perform } from './perform.ts'
+import { createSlots } from './slots.ts'
+import { createSightings } from './watch.ts'
+
+export type Engine = {
+  readonly fleet: Fleet
+  readonly gauges: Gauges
+  readonly journal: Journal
+  /** A command of this process, as any viewer would give it. */
+  command(facts: Fact[]): void
+  /** Resolves when no run is open and nothing is under way, or rejects with the bug that stopped it. */
+  idle: Promise<void>
+  /** Lets go of everything without ending any of it, so that another engine can take over; pods, prompts and files stay. */
+  stop(): Promise<void>
+}
+
+/** How soon a command of another process is noticed. */
+const LISTEN_MS = 200
+
+export function startEngine(options: EngineOptions): Engine {
+  const { store, clock } = options
+  const lease = store.lease()
+  if (!lease) throw new Error('bug: an engine without the lease')
+  const journal = openJournal(store, clock)
+  const gauges = createGaugeBoard(store, clock)
+  const lanes = createLanes()
+  const sightings = createSightings(clock)
+  const slots = createSlots(options.firstPort, journal)
+  const context: Context = { ...options, journal, lanes, slots, sightings, gauges, startedAt: clock.now() }
+  const engineId = clock.uuid()
+  const offers = new Map<string, { offers: readonly Offer[]; at: number }>()
+  const asking = new Set<string>()
+  const world: World = { offers, home8: options.home8, limits: options.limits }
+  const running = new Map<string, { abort: AbortController; done: Promise<void> }>()
+  const stopping = new AbortController()
+  let wake: () => void = () => {}
+  let settle: { resolve: () => void; reject: (error: unknown) => void } = { resolve() {}, reject() {} }
+  const idle = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+
+  const crash = (error: unknown) => {
+    if (!stopping.signal.aborted) {
+      stopping.abort()
+      settle.reject(error)
+    }
+    wake()
+  }
+
+  const decide = () => {
+    // Each round writes at least one fact; a fleet of n jobs settles in far fewer rounds than this.
+    for (let round = 0; round < 10_000; round++) {
+      const before = journal.fleet.seq
+      const first = plan(journal.fleet, clock.now(), world)
+      if (first.facts.length === 0) return first.needs
+      journal.record(fleet => stamp(fleet.seq === before ? first.facts : plan(fleet, clock.now(), world).facts))
+    }
+    throw new Error('bug: the plan does not come to rest')
+  }
+  const stamp = (facts: Fact[]) =>
+    facts.map(fact => (fact.type === 'attempt.requested' ? { ...fact, promptId: clock.uuid() } : fact))
+
+  const ask = (need: Need) => {
+    const key = needKey(need)
+    if (asking.has(key)) return
+    asking.add(key)
+    void perform(
+      context,
+      { kind: 'ask', need, answer: found => offers.set(key, { offers: found, at: clock.now() }) },
+      stopping.signal,
+    )
+      .catch(crash)
+      .finally(() => {
+        asking.delete(key)
+        wake()
+      })
+  }
+
+  const launch = (effect: Effect) => {
+    const abort = new AbortController()
+    const done = perform(context, effect, abort.signal)
+      .catch(crash)
+      .finally(() => {
+        running.delete(effectKey(effect))
+        wake()
+      })
+    running.set(effectKey(effect), { abort, done })
+  }
+
+  const align = () => {
+    const wanted = new Map(effects(journal.fleet).map(effect => [effectKey(effect), effect]))
+    for (const [key, { abort }] of running) if (!wanted.has(key)) abort.abort('unwanted')
+    for (const [key, effect] of wanted) {
+      const present = running.get(key)
+      if (!present) launch(effect)
+      else if (effect.kind === 'run' && effect.cancel) present.abort.abort('cancel')
+    }
+  }
+
+  const loop = async () => {
+    journal.record(fleet => [
+      { type: 'engine.started', engineId, pid: options.pid, version: options.version },
+      // A person may have mended it meanwhile: every start tries again.
+      ...[...fleet.providers]
+        .filter(([, p]) => p.operator)
+        .map(([provider]): Fact => ({ type: 'operator.cleared', provider })),
+    ])
+    while (!stopping.signal.aborted) {
+      const woken = Promise.withResolvers<void>()
+      wake = woken.resolve
+      journal.refresh()
+      for (const need of decide()) ask(need)
+      align()
+      gauges.flushIfDue()
+      // It stays ready for runs that other processes hand over, until it is stopped.
+      if (openRuns(journal.fleet).length === 0 && asking.size === 0 && !owes(journal.fleet)) settle.resolve()
+      await Promise.race([woken.promise, clock.sleep(LISTEN_MS, stopping.signal)])
+    }
+  }
+  const unlisten = journal.onEvent(() => wake())
+  const looping = loop().catch(crash)
+
+  return {
+    journal,
+    fleet: journal.fleet,
+    gauges: gauges.gauges,
+    idle,
+    command(facts) {
+      journal.record(() => facts)
+      wake()
+    },
+    async stop() {
+      stopping.abort()
+      wake()
+      await looping
+      unlisten()
+      for (const { abort } of running.values()) abort.abort('engine stops')
+      await Promise.all([...running.values()].map(effect => effect.done))
+      await slots.close()
+      gauges.flush()
+      journal.record(() => [{ type: 'engine.stopped', engineId }])
+      lease.release()
+    },
+  }
+}
+
+/** Something is under way that must come to its end: a pod that nobody keeps on purpose, or a file on its way. */
+function owes(fleet: Fleet): boolean {
+  for (const pod of fleet.pods.values())
+    if (mayBill(pod) && pod.status !== 'ready' && pod.status !== 'stopped') return true
+  for (const job of fleet.jobs.values()) if (job.status === 'running') return true
+  return false
+}

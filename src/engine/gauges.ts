@@ -1,0 +1,75 @@
+// The last values of everything that is only shown: in memory for this process, twice a second on disk for the others.
+import type { Gauges, JobGauge, PodGauge } from '../domain/gauge.ts'
+import type { Micro } from '../domain/units.ts'
+import type { Clock, Store } from '../ports.ts'
+
+/** 120 samples at 5 s are the last ten minutes: what the sparklines show. */
+const HISTORY_MAX = 120
+const WRITE_EVERY_MS = 500
+
+export type GaugeBoard = {
+  readonly gauges: Gauges
+  job(key: string, gauge: Omit<JobGauge, 'at'>): void
+  pod(id: string, gauge: Partial<Omit<PodGauge, 'at' | 'history'>>): void
+  balance(micro: Micro): void
+  /** Everything that changed, to disk. */
+  flush(): void
+  flushIfDue(): void
+}
+
+export function createGaugeBoard(store: Store, clock: Clock): GaugeBoard {
+  const jobs = new Map<string, JobGauge>()
+  const pods = new Map<string, PodGauge>()
+  const board = { jobs, pods, balance: null as Gauges['balance'] }
+  const dirtyJobs = new Set<string>()
+  const dirtyPods = new Set<string>()
+  let writtenAt = 0
+  const flush = () => {
+    writtenAt = clock.now()
+    store.writeGauges({
+      jobs: [...dirtyJobs].map(key => [key, jobs.get(key) as JobGauge]),
+      pods: [...dirtyPods].map(id => [id, pods.get(id) as PodGauge]),
+      balance: board.balance,
+    })
+    dirtyJobs.clear()
+    dirtyPods.clear()
+  }
+  const touch = () => {
+    if (dirtyJobs.size + dirtyPods.size > 0 && clock.now() - writtenAt >= WRITE_EVERY_MS) flush()
+  }
+  return {
+    gauges: board,
+    job(key, gauge) {
+      const before = jobs.get(key)
+      const sameTry = before?.attempt === gauge.attempt
+      // Within one attempt progress never runs backwards, whatever a node reports.
+      const fraction =
+        sameTry && before.fraction !== null ? Math.max(before.fraction, gauge.fraction ?? 0) : gauge.fraction
+      jobs.set(key, { ...gauge, fraction, at: clock.now() })
+      dirtyJobs.add(key)
+      touch()
+    },
+    pod(id, gauge) {
+      const before = pods.get(id) ?? {
+        at: 0,
+        gpuUtil: 0,
+        memUtil: 0,
+        vramUsedMiB: 0,
+        vramTotalMiB: 0,
+        history: [],
+        note: null,
+      }
+      const history =
+        gauge.gpuUtil === undefined ? before.history : [...before.history, gauge.gpuUtil].slice(-HISTORY_MAX)
+      pods.set(id, { ...before, ...gauge, history, at: clock.now() })
+      dirtyPods.add(id)
+      touch()
+    },
+    balance(micro) {
+      board.balance = { micro, at: clock.now() }
+      touch()
+    },
+    flush,
+    flushIfDue: touch,
+  }
+}

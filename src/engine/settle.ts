@@ -1,0 +1,32 @@
+// The one catch of Fault: what an edge threw becomes a value. Anything else thrown is a bug and goes on to the top.
+import { Fault, type FaultData } from '../domain/fault.ts'
+import type { Clock } from '../ports.ts'
+
+export type Settled<T> = { ok: true; value: T } | { ok: false; fault: FaultData }
+
+export async function settle<T>(work: () => Promise<T>): Promise<Settled<T>> {
+  try {
+    return { ok: true, value: await work() }
+  } catch (error) {
+    if (error instanceof Fault) return { ok: false, fault: error.data }
+    throw error
+  }
+}
+
+/** 1, 2, 4 … 30 s, or what the other side asked for. */
+export async function backOff(
+  clock: Clock,
+  tries: number,
+  fault: FaultData | null,
+  signal: AbortSignal,
+): Promise<void> {
+  await clock.sleep(fault?.retryAfterMs ?? Math.min(30_000, 1000 * 2 ** Math.min(tries, 10)), signal)
+}
+
+/** Resolves when `signal` aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,133 @@
+// One listing for all pods of a provider: who is there, who is not, and since when that is not known.
+import { providerOf } from '../domain/fleet.ts'
+import type { Pod } from '../domain/pod.ts'
+import type { Clock, PodRow } from '../ports.ts'
+import { type Context, providerNamed } from './context.ts'
+import { settle } from './settle.ts'
+
+export type Sighting = {
+  rows: ReadonlyMap<string, PodRow>
+  at: number /** When the request for it left. */
+  askedAt: number
+}
+
+export type Sightings = {
+  latest(provider: string): Sighting | null
+  /** The next complete listing that is asked for from now on; null when `signal` aborts first. */
+  next(provider: string, signal: AbortSignal): Promise<Sighting | null>
+  tell(provider: string, sighting: Sighting): void
+}
+
+export function createSightings(clock: Clock): Sightings {
+  const latest = new Map<string, Sighting>()
+  const waiting = new Map<string, Set<(sighting: Sighting) => void>>()
+  return {
+    latest: provider => latest.get(provider) ?? null,
+    next(provider, signal) {
+      const from = clock.now()
+      const { promise, resolve } = Promise.withResolvers<Sighting | null>()
+      const set = waiting.get(provider) ?? new Set()
+      waiting.set(provider, set)
+      const take = (sighting: Sighting) => {
+        // An answer that left the provider before the question was asked proves nothing about what came after.
+        if (sighting.askedAt >= from) resolve(sighting)
+      }
+      const giveUp = () => resolve(null)
+      set.add(take)
+      if (signal.aborted) giveUp()
+      else signal.addEventListener('abort', giveUp, { once: true })
+      return promise.finally(() => {
+        set.delete(take)
+        signal.removeEventListener('abort', giveUp)
+      })
+    },
+    tell(provider, sighting) {
+      latest.set(provider, sighting)
+      for (const take of [...(waiting.get(provider) ?? [])]) take(sighting)
+    },
+  }
+}
+
+/** One bad answer is weather; from the second on, the screen says since when nothing is known. */
+const LOST_AFTER = 2
+/** Balance moves slowly and costs a request of its own. */
+const BALANCE_EVERY_MS = 60_000
+
+export async function watch(context: Context, name: string, signal: AbortSignal): Promise<void> {
+  const { journal, clock, sightings } = context
+  const provider = providerNamed(context, name)
+  const missing = new Map<string, number>()
+  let misses = 0
+  let balanceAt = Number.NEGATIVE_INFINITY
+  while (!signal.aborted) {
+    const askedAt = clock.now()
+    const asked = await settle(() => provider.list())
+    if (signal.aborted) return
+    if (asked.ok && asked.value.known) {
+      misses = 0
+      const rows = new Map(asked.value.pods.map(row => [row.ref, row]))
+      journal.record(fleet =>
+        providerOf(fleet, name).listingLostAt === null ? [] : [{ type: 'listing.found', provider: name }],
+      )
+      await judgeAbsent(context, name, rows, askedAt, missing)
+      sightings.tell(name, { rows, at: clock.now(), askedAt })
+    } else if (++misses >= LOST_AFTER) {
+      const why = asked.ok ? (asked.value.known ? '' : asked.value.why) : asked.fault.message
+      const fault = { kind: 'transient', code: 'listing_unknown', message: why } as const
+      journal.record(fleet =>
+        providerOf(fleet, name).listingLostAt === null ? [{ type: 'listing.lost', provider: name, fault }] : [],
+      )
+    }
+    if (clock.now() - balanceAt >= BALANCE_EVERY_MS) {
+      balanceAt = clock.now()
+      const balance = await settle(() => provider.balance())
+      if (balance.ok && balance.value !== null) context.gauges.balance(balance.value)
+    }
+    const busy = [...journal.fleet.pods.values()].some(pod => pod.provider === name && inMotion(pod))
+    await clock.sleep(asked.ok || misses < LOST_AFTER ? (busy ? provider.pollMs : provider.pollMs * 4) : 5000, signal)
+  }
+}
+
+/** Pods that should be there and are not: believed only after two complete listings a settling time apart and a direct 404. */
+async function judgeAbsent(
+  context: Context,
+  name: string,
+  rows: Map<string, PodRow>,
+  askedAt: number,
+  missing: Map<string, number>,
+) {
+  const { journal } = context
+  const provider = providerNamed(context, name)
+  for (const pod of [...journal.fleet.pods.values()]) {
+    if (pod.provider !== name || !pod.ref || !['booting', 'ready', 'stopped'].includes(pod.status) || pod.broken)
+      continue
+    const row = rows.get(pod.ref)
+    if (row?.status === 'stopped' && pod.status === 'ready') {
+      record(context, pod, 'pod_stopped_outside', `${pod.id} was stopped from outside`)
+      continue
+    }
+    if (row) {
+      missing.delete(pod.id)
+      continue
+    }
+    const since = missing.get(pod.id) ?? askedAt
+    missing.set(pod.id, since)
+    if (askedAt - since < provider.settleMs) continue
+    const looked = await settle(() => provider.look(pod.ref as string))
+    if (looked.ok && looked.value === null) record(context, pod, 'pod_vanished', `${pod.id} is no longer at ${name}`)
+  }
+}
+
+function record({ journal }: Context, pod: Pod, code: string, message: string) {
+  journal.record(fleet =>
+    fleet.pods.get(pod.id)?.broken
+      ? []
+      : [{ type: 'pod.broken', podId: pod.id, fault: { kind: 'pod', code, message } }],
+  )
+}
+
+function inMotion(pod: Pod): boolean {
+  return (
+    pod.status === 'requested' || pod.status === 'booting' || pod.status === 'stopping' || pod.status === 'releasing'
+  )
+}
