@@ -1,0 +1,138 @@
+// Settings from all their sources, the later wins: shipped defaults, the home's file, the folder's file, environment, flags.
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type * as z from 'zod'
+import { Fault } from '../domain/fault.ts'
+import { didYouMean } from '../domain/nearest.ts'
+import { ENVIRONMENT, SECRET_PATHS, type Settings, settingsFile } from '../wire/files-settings.ts'
+
+export type Loaded = {
+  settings: Settings
+  /** Dotted path → where its value comes from. */
+  sources: Map<string, string>
+}
+
+/** The package's own folder: `templates/` and `config/` lie in it, beside `src/` as well as beside `dist/`. */
+export const packageDir = fileURLToPath(new URL('../../', import.meta.url))
+
+export function version(): string {
+  return (JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as { version: string }).version
+}
+
+/** `$AUTOPOD_HOME`, default `~/.autopod`. */
+export function homeDir(): string {
+  return resolve(process.env.AUTOPOD_HOME || join(homedir(), '.autopod'))
+}
+
+/** What the terminal says of itself. */
+export function terminalHints(): { term: string; colorTerm: string; noColor: boolean; locale: string; ssh: boolean } {
+  const { env } = process
+  return {
+    term: env.TERM ?? '',
+    colorTerm: env.COLORTERM ?? '',
+    noColor: Boolean(env.NO_COLOR),
+    locale: env.LC_ALL || env.LC_CTYPE || env.LANG || '',
+    ssh: Boolean(env.SSH_CONNECTION),
+  }
+}
+
+/** The caller's environment, for processes that go on with the same settings. */
+export function inheritedEnv(): NodeJS.ProcessEnv {
+  return process.env
+}
+
+/** Faults: operator `settings_invalid`, naming the file (or variable), the key and the remedy. */
+export function loadSettings(options: { home: string; cwd: string; flags?: Settings }): Loaded {
+  const loaded: Loaded = { settings: {}, sources: new Map() }
+  merge(loaded, readFile(join(packageDir, 'config/default.json')), 'default')
+  for (const path of [join(options.home, 'config.json'), join(options.cwd, 'autopod.json')]) {
+    if (existsSync(path)) merge(loaded, readFile(path), path)
+  }
+  for (const [name, { path, as }] of Object.entries(ENVIRONMENT)) {
+    const text = process.env[name]
+    if (text === undefined || text === '') continue
+    const value = as === 'number' ? Number(text) : as === 'list' ? text.split(',').map(part => part.trim()) : text
+    merge(loaded, check(nest(path, value), name), name)
+  }
+  if (options.flags) merge(loaded, options.flags, 'flag')
+  return loaded
+}
+
+function readFile(path: string): Settings {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+  } catch (error) {
+    throw invalid(
+      path,
+      error instanceof Error ? error.message : String(error),
+      'Mend the file, or move it away and run autopod config init.',
+    )
+  }
+  return check(parsed, path)
+}
+
+function check(value: unknown, source: string): Settings {
+  const read = settingsFile.safeParse(value)
+  if (read.success) return read.data
+  const problems = read.error.issues.map(issue => describe(issue))
+  throw invalid(source, problems.join('; '), 'See autopod schema config for the keys there are.')
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  const place = issue.path.join('.')
+  if (issue.code !== 'unrecognized_keys') return `${place || 'the file'}: ${issue.message}`
+  const known = knownKeys(issue.path.map(String))
+  return issue.keys.map(key => `unknown key "${place ? `${place}.` : ''}${key}"${didYouMean(key, known)}`).join('; ')
+}
+
+function knownKeys(path: string[]): string[] {
+  let schema: unknown = settingsFile
+  for (const part of path) schema = unwrap((unwrap(schema) as z.ZodObject).shape[part])
+  return Object.keys((unwrap(schema) as z.ZodObject).shape)
+}
+
+function unwrap(schema: unknown): unknown {
+  const inner = schema as { unwrap?: () => unknown }
+  return inner.unwrap ? inner.unwrap() : schema
+}
+
+function invalid(source: string, what: string, hint: string): Fault {
+  return new Fault({ kind: 'operator', code: 'settings_invalid', message: `${source}: ${what}`, hint })
+}
+
+function merge(loaded: Loaded, from: Settings, source: string): void {
+  const walk = (into: Record<string, unknown>, part: Record<string, unknown>, path: string) => {
+    for (const [key, value] of Object.entries(part)) {
+      if (value === undefined || key === '$schema') continue
+      const at = path ? `${path}.${key}` : key
+      if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
+        into[key] ??= {}
+        walk(into[key] as Record<string, unknown>, value as Record<string, unknown>, at)
+      } else {
+        into[key] = value
+        loaded.sources.set(at, source)
+      }
+    }
+  }
+  walk(loaded.settings as Record<string, unknown>, from as Record<string, unknown>, '')
+}
+
+function nest(path: string, value: unknown): unknown {
+  return path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value)
+}
+
+/** Every value with its source, secrets masked; for `config show` and for logs. */
+export function explain(loaded: Loaded): { key: string; value: unknown; source: string }[] {
+  return [...loaded.sources].map(([key, source]) => {
+    const value = key.split('.').reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], loaded.settings)
+    return { key, value: SECRET_PATHS.includes(key) ? mask(String(value)) : value, source }
+  })
+}
+
+/** The last four characters tell two keys apart; shorter ones tell nothing. */
+export function mask(secret: string): string {
+  return secret.length >= 12 ? `…${secret.slice(-4)}` : '…'
+}

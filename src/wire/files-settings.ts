@@ -1,0 +1,100 @@
+// The settings file as a schema: one shape for config.json, autopod.json, the environment and the flags (version 1, 2026-11).
+import * as z from 'zod'
+
+const usd = z.number().positive().max(1_000_000)
+const names = z.array(z.string().min(1).max(100)).max(50)
+
+/** Settings whose values are never printed, by path. */
+export const SECRET_PATHS = ['runpod.api_key', 'vast.api_key', 'r2.secret_access_key', 'r2.access_key_id']
+
+export const settingsFile = z.strictObject({
+  $schema: z.string().optional(),
+  provider: z.enum(['runpod', 'sandbox']).optional().describe('Who rents.'),
+  runpod: z
+    .strictObject({
+      api_key: z.string().min(1).optional().describe('RUNPOD_API_KEY'),
+      api_url: z.url().optional().describe('RUNPOD_API_URL; default the public REST v2 base.'),
+      graphql_url: z.url().optional().describe('RUNPOD_GRAPHQL_URL; only for the balance.'),
+    })
+    .optional(),
+  vast: z.strictObject({ api_key: z.string().min(1).optional().describe('VAST_API_KEY') }).optional(),
+  pod: z
+    .strictObject({
+      gpu_types: names.optional().describe('Order of preference, where the job file names none.'),
+      gpu_count: z.int().min(1).max(16).optional(),
+      regions: names.optional(),
+      cloud: z.enum(['secure', 'community']).optional(),
+      image: z.string().min(1).optional().describe('Container image with sshd and ComfyUI.'),
+      disk_gb: z.int().min(5).max(4096).optional().describe('Container disk.'),
+      volume_name: z.string().min(1).optional().describe('Network volume, by name.'),
+      volume_path: z.string().startsWith('/').optional().describe('Where it is mounted.'),
+      boot_minutes: z.number().positive().max(120).optional().describe('Longest way from the order to a usable pod.'),
+    })
+    .optional(),
+  ssh: z
+    .strictObject({
+      private_key_path: z.string().min(1).optional(),
+      public_key_path: z.string().min(1).optional(),
+    })
+    .optional(),
+  bucket: z
+    .enum(['r2', 'none'])
+    .optional()
+    .describe('Where files go between this machine and the pods; none = over SSH.'),
+  r2: z
+    .strictObject({
+      account_id: z.string().min(1).optional(),
+      endpoint: z.url().optional(),
+      access_key_id: z.string().min(1).optional(),
+      secret_access_key: z.string().min(1).optional(),
+      bucket: z.string().min(1).optional(),
+    })
+    .optional(),
+  run: z
+    .strictObject({
+      max_pods: z.int().min(1).max(500).optional(),
+      max_cost_usd: usd.optional(),
+      max_hourly_usd: usd.optional(),
+      timeout_minutes: z.number().positive().optional(),
+      retries: z.int().min(0).max(20).optional().describe('Tries on another pod after the first.'),
+      capacity_wait_minutes: z
+        .number()
+        .positive()
+        .optional()
+        .describe('How long jobs wait in line when nothing is to be had.'),
+      first_port: z.int().min(1024).max(65_000).optional().describe('Local port of the first tunnel.'),
+    })
+    .optional(),
+  sandbox: z
+    .strictObject({
+      boot_ms: z.int().min(0).max(600_000).optional().describe('From the order to a ComfyUI that answers.'),
+      step_ms: z.int().min(0).max(10_000).optional().describe('One progress step of a node.'),
+      seed: z.int().optional(),
+      faults: z.array(z.string()).optional(),
+    })
+    .optional(),
+})
+
+export type Settings = z.infer<typeof settingsFile>
+
+/** Environment names that users of these services already have, and the settings they stand for. */
+export const ENVIRONMENT: Record<string, { path: string; as: 'text' | 'number' | 'list' }> = {
+  RUNPOD_API_KEY: { path: 'runpod.api_key', as: 'text' },
+  RUNPOD_API_URL: { path: 'runpod.api_url', as: 'text' },
+  RUNPOD_GRAPHQL_URL: { path: 'runpod.graphql_url', as: 'text' },
+  RUNPOD_GPU_TYPE: { path: 'pod.gpu_types', as: 'list' },
+  RUNPOD_WORKER_IMAGE: { path: 'pod.image', as: 'text' },
+  RUNPOD_STORAGE_NAME: { path: 'pod.volume_name', as: 'text' },
+  RUNPOD_VOLUME_MOUNT_PATH: { path: 'pod.volume_path', as: 'text' },
+  // The volume's size matters only where one is made; the container disk is what a pod is ordered with.
+  RUNPOD_CONTAINER_DISK_GB: { path: 'pod.disk_gb', as: 'number' },
+  RUNPOD_DISK_SIZE_GB: { path: 'pod.disk_gb', as: 'number' },
+  RUNPOD_SSH_PRIVATE_KEY_PATH: { path: 'ssh.private_key_path', as: 'text' },
+  RUNPOD_SSH_PUBLIC_KEY_PATH: { path: 'ssh.public_key_path', as: 'text' },
+  VAST_API_KEY: { path: 'vast.api_key', as: 'text' },
+  R2_ACCOUNT_ID: { path: 'r2.account_id', as: 'text' },
+  R2_ENDPOINT: { path: 'r2.endpoint', as: 'text' },
+  R2_ACCESS_KEY_ID: { path: 'r2.access_key_id', as: 'text' },
+  R2_SECRET_ACCESS_KEY: { path: 'r2.secret_access_key', as: 'text' },
+  R2_BUCKET: { path: 'r2.bucket', as: 'text' },
+}
