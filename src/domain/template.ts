@@ -14,6 +14,8 @@ export type Param = {
   max?: number
   /** Of an enum. */
   choices?: ParamValue[]
+  /** Accepted and not used, so that the job file of another template runs with this one unchanged. */
+  unused?: boolean
   description: string
 }
 
@@ -28,7 +30,7 @@ export type Template = {
   description: string
   /** null: a bare graph without a header; then every placeholder that appears is a param or an input of any type. */
   params: Record<string, Param> | null
-  inputs: Record<string, { kind: InputKind | null; description: string }> | null
+  inputs: Record<string, { kind: InputKind | null; unused?: boolean; description: string }> | null
   outputs: Record<string, { node: string; kind: OutputKind | null }>
   requires: { models: Model[]; nodes: string[]; vramGb: number }
   graph: Graph
@@ -150,7 +152,8 @@ export function checkTemplate(template: Template): Problem[] {
     }
   }
   for (const name of known.slice(1)) {
-    if (used.has(name)) continue
+    const [side, bare] = split(name) ?? ['job_id', '']
+    if (used.has(name) || side === 'job_id' || own<{ unused?: boolean }>(declared[side], bare)?.unused) continue
     say(
       `autopod.${name.replace('.', 's.')}`,
       'is declared, but no node uses it',
@@ -193,20 +196,22 @@ export type JobValues = { jobId: string; inputs: Record<string, string>; params:
 export function fillTemplate(template: Template, values: JobValues): { graph: Graph; problems: Problem[] } {
   const problems: Problem[] = []
   const uses = placeholdersOf(template.graph)
+  const declared = { input: template.inputs, param: template.params }
   const filled = new Map<string, ParamValue>([['job_id', values.jobId]])
   for (const side of ['input', 'param'] as const) {
     const given: Record<string, ParamValue> = side === 'input' ? values.inputs : values.params
     const names = new Set(
       uses.flatMap(use => (use.placeholder.startsWith(`${side}.`) ? [use.placeholder.slice(side.length + 1)] : [])),
     )
+    const unused = Object.entries(declared[side] ?? {}).flatMap(([name, { unused }]) => (unused ? [name] : []))
     for (const [name, value] of Object.entries(given)) {
       const param = side === 'param' ? own(template.params, name) : undefined
       const fault = param ? paramFault(param, value) : null
-      if (!names.has(name)) {
+      if (!names.has(name) && !unused.includes(name)) {
         problems.push({
           in: 'job',
           place: `${side}s.${name}`,
-          what: `is not used: template "${template.name}" has no ${side} "${name}"${didYouMean(name, [...names])}`,
+          what: `is not used: template "${template.name}" has no ${side} "${name}"${didYouMean(name, [...names, ...unused])}`,
           remedy: names.size > 0 ? `Its ${side}s are: ${[...names].join(', ')}.` : `It takes no ${side}s: remove it.`,
         })
       } else if (fault !== null) {

@@ -47,10 +47,10 @@ function notAJob(file: string, raw: unknown): Flaw | null {
 async function inputsOf(job: JobFile, template: Template, folders: string[], hashes: Hashes, say: Say) {
   const inputs: InputFile[] = []
   for (const [name, source] of Object.entries(job.inputs ?? {})) {
-    const kind = template.inputs && Object.hasOwn(template.inputs, name) ? template.inputs[name]?.kind : null
-    const input = await inputFile(name, source, kind ?? null, folders, hashes)
+    const declared = template.inputs && Object.hasOwn(template.inputs, name) ? template.inputs[name] : undefined
+    const input = await inputFile(name, source, declared?.kind ?? null, folders, hashes)
     if ('what' in input) say(`inputs.${name}`, input.what, input.remedy)
-    else inputs.push(input)
+    else if (!declared?.unused) inputs.push(input)
   }
   return inputs
 }

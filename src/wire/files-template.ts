@@ -18,12 +18,18 @@ export const graph = z.record(
   ),
 )
 
+const unused = z
+  .literal(true, { error: 'can only be true' })
+  .optional()
+  .describe('Accepted and not used, so that the job file of another template runs with this one unchanged.')
+
 const param = z.strictObject({
   type: z.enum(['int', 'float', 'string', 'boolean', 'enum'], { error: 'must be int, float, string, boolean or enum' }),
   default: value.optional(),
   min: z.number().optional().describe('Smallest number, or shortest text.'),
   max: z.number().optional().describe('Largest number, or longest text.'),
   choices: z.array(value).max(200).optional().describe('Of an enum.'),
+  unused,
   description: text.default(''),
 })
 
@@ -48,7 +54,10 @@ export const header = z.strictObject({
   description: text.min(1, { error: 'must not be empty' }),
   params: z.record(fieldName, param).default({}),
   inputs: z
-    .record(fieldName, z.strictObject({ kind: z.enum(['image', 'video', 'audio']), description: text.default('') }))
+    .record(
+      fieldName,
+      z.strictObject({ kind: z.enum(['image', 'video', 'audio']), unused, description: text.default('') }),
+    )
     .default({}),
   outputs: z
     .record(
