@@ -47,8 +47,7 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
 
   const openSshd = async () => {
     log.add('system', `start container for ${pod.image}: begin`)
-    for (const folder of [binDir, join(dir, 'etc', 'ssh'), join(dir, 'run'), join(dir, 'root')])
-      await mkdir(folder, { recursive: true })
+    for (const folder of [binDir, join(dir, 'etc', 'ssh'), join(dir, 'run')]) await mkdir(folder, { recursive: true })
     await gauges.write()
     if (pod.gpu) await writeTools(binDir, { name: gpuName, memoryMiB, count: pod.gpu.count }, gauges.file)
     // Images of RunPod start sshd only when PUBLIC_KEY is set (start.sh of runpod/containers, 2026-08).

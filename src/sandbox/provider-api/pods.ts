@@ -6,10 +6,10 @@ import { type Answer, type Call, checked, json, notFound, nothing, problem, type
 import { podJson } from './pod-json.ts'
 import { createPod, podAction, updatePod } from './requests.ts'
 
-const shown = ({ keeper, machines }: Call, id: string): Answer => {
+const shown = ({ keeper, machines }: Call, id: string, atMs = Date.now()): Answer => {
   const pod = keeper.cloud().pods[id]
   if (!pod) return notFound
-  return json(podJson(pod, Date.now(), keeper.cloud().settings, machines.running(id)?.gauge()))
+  return json(podJson(pod, atMs, keeper.cloud().settings, machines.running(id)?.gauge()))
 }
 
 function orderOf(body: z.infer<typeof createPod>): { order: Order } | { answer: Answer } {
@@ -56,7 +56,9 @@ export const postPod: Route = async call => {
   if (creation.kind === 'refused') return problem(creation.status, creation.detail)
   const made = creation.kind === 'created' ? creation.pod : creation.made
   if (made) await call.machines.settle(made.id)
-  if (creation.kind === 'created') return { ...shown(call, creation.pod.id), status: 201 } as Answer
+  // As it was at the create, however long its servers took: never ready yet.
+  if (creation.kind === 'created')
+    return { ...shown(call, creation.pod.id, creation.pod.createdAtMs), status: 201 } as Answer
   if (creation.how === 'silence') return { kind: 'silence' }
   return problem(500, 'Something went wrong. Please try again later or contact support.')
 }
@@ -107,7 +109,9 @@ const doAction = async (call: Call, action: Parameters<typeof act>[3]): Promise<
   const outcome = call.keeper.move((cloud, nowMs) => act(advance(cloud, nowMs), nowMs, id, action))
   if (outcome.kind === 'refused') return problem(outcome.status, outcome.detail)
   await call.machines.settle(id)
-  return outcome.pod ? shown(call, id) : nothing
+  if (!outcome.pod) return nothing
+  // As it was when the action was done, however long its servers took.
+  return shown(call, id, outcome.pod.status === 'RUNNING' ? outcome.pod.startedAtMs : Date.now())
 }
 export const deletePod: Route = call => doAction(call, 'terminate')
 export const postAction: Route = call => {

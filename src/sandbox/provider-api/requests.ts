@@ -69,6 +69,10 @@ const quoted = (values: readonly unknown[]) => values.map(value => `'${String(va
 const kindOf = (value: unknown) =>
   value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'object' ? 'object' : typeof value
 
+// All numbers of these bodies are integers.
+const wantedKind = (expected: string) =>
+  expected === 'int' || expected === 'number' ? 'integer' : expected === 'record' ? 'object' : expected
+
 /** One line for each broken rule, as `errors[]` of a 422 carries them. */
 export function complaints(error: z.ZodError): string[] {
   return error.issues.map(issue => {
@@ -82,7 +86,7 @@ export function complaints(error: z.ZodError): string[] {
       case 'invalid_value':
         return `${path}: value must be one of ${quoted(issue.values)}`
       case 'invalid_type':
-        return `${path}: got ${kindOf(input)}, want ${issue.expected === 'int' ? 'integer' : issue.expected === 'record' ? 'object' : issue.expected}`
+        return `${path}: got ${kindOf(input)}, want ${wantedKind(issue.expected)}`
       case 'too_small':
         return issue.origin === 'string'
           ? `${path}: minLength: got ${String(input).length}, want ${issue.minimum}`
