@@ -114,7 +114,7 @@ export async function runPrompt(item: QueueItem, worker: Worker): Promise<Finish
   const hit = (id: string) => cache.get(keys.get(id) ?? '')
   told('execution_cached', { nodes: ids.filter(id => hit(id)), prompt_id: promptId })
 
-  const isOutput = (id: string) => nodeSpec(prompt[id]?.class_type ?? '', [])?.output_node === true
+  const isOutput = (id: string) => nodeSpec(prompt[id]?.class_type ?? '', () => [])?.output_node === true
   const order = executionOrder(prompt, outputs, isOutput, id => hit(id) !== undefined)
   const runNode = async (id: string) => {
     const known = hit(id)

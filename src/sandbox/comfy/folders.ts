@@ -78,6 +78,11 @@ export function imagesIn(folder: string): string[] {
     .sort()
 }
 
+/** Where the models of each kind lie, for GET /internal/folder_paths. */
+export function modelPaths(folders: Folders): Record<string, string[]> {
+  return Object.fromEntries(modelFolders.map(name => [name, [join(folders.root, modelFolder(name))]]))
+}
+
 /** Files under models/<name>, as paths with forward slashes; null when there is no such folder. */
 export async function modelsIn(folders: Folders, name: string): Promise<string[] | null> {
   if (!modelFolders.includes(name)) return null

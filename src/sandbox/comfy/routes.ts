@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { listFiles, upload, view } from './files.ts'
-import { annotatedPath, type Folders, imagesIn, modelFolders, modelsIn } from './folders.ts'
+import { annotatedPath, type Folders, imagesIn, modelFolders, modelPaths, modelsIn } from './folders.ts'
 import type { Prompt } from './graph.ts'
 import { bodyMaxBytes, empty, json, jsonBody, type Reply, type Request, type Routes } from './http.ts'
 import { jobDetails, jobList } from './jobs.ts'
@@ -43,7 +43,7 @@ export function createRoutes(site: Site): Routes {
   const { folders, hub, logs, queue } = site
   let counter = 0
   const execInfo = () => ({ exec_info: { queue_remaining: queue.remaining() } })
-  const spec = (name: string) => nodeSpec(name, imagesIn(folders.input))
+  const spec = (name: string) => nodeSpec(name, () => imagesIn(folders.input))
   const rules = {
     spec,
     custom: (className: string) => {
@@ -206,6 +206,7 @@ export function createRoutes(site: Site): Routes {
     '/internal/logs': { GET: () => json(logs.text()) },
     '/internal/logs/raw': { GET: () => json({ entries: logs.entries(), size: { cols: 80, rows: 24 } }) },
     '/internal/logs/subscribe': { PATCH: subscribe },
+    '/internal/folder_paths': { GET: () => json(modelPaths(folders)) },
     '/internal/files/{type}': { GET: ({ params }) => listFiles(folders, params.type ?? '') },
   }
 }

@@ -269,8 +269,8 @@ export function nodeNames(): string[] {
 }
 
 /** The node's description, LoadImage with the images that lie in the input folder now; undefined: no such node here. */
-export function nodeSpec(name: string, inputImages: string[]): NodeSpec | undefined {
+export function nodeSpec(name: string, inputImages: () => string[]): NodeSpec | undefined {
   const spec = specs.get(name)
   if (spec?.name !== 'LoadImage') return spec
-  return { ...spec, input: { required: { image: [inputImages, { image_upload: true }] } } }
+  return { ...spec, input: { required: { image: [inputImages(), { image_upload: true }] } } }
 }
