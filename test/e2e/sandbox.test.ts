@@ -1,6 +1,6 @@
 // The embedded cloud as a whole: a pod is rented by HTTP, used over SSH, ended, and billed.
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { get, type IncomingMessage } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
@@ -66,7 +66,7 @@ const run = (client: ssh2.Client, command: string) =>
       channel.on('close', () => resolve(text))
     })
   })
-const fetchThrough = (client: ssh2.Client, path: string) =>
+const fetchThrough = (client: ssh2.Client, path: string, body?: object) =>
   new Promise<Json>((resolve, reject) => {
     client.forwardOut('127.0.0.1', 0, '127.0.0.1', 8188, (error, stream) => {
       if (error) return reject(error)
@@ -75,10 +75,12 @@ const fetchThrough = (client: ssh2.Client, path: string) =>
         for await (const chunk of response) text += String(chunk)
         return JSON.parse(text)
       }
-      const request = get({ path, host: '127.0.0.1', createConnection: () => stream as never }, response => {
-        answered(response).then(resolve, reject)
-      })
-      request.on('error', reject)
+      const method = body ? 'POST' : 'GET'
+      const headers = { 'Content-Type': 'application/json' }
+      const options = { path, host: '127.0.0.1', method, headers, createConnection: () => stream as never }
+      const asked = request(options, response => void answered(response).then(resolve, reject))
+      asked.on('error', reject)
+      asked.end(body && JSON.stringify(body))
     })
   })
 
@@ -140,4 +142,29 @@ it('never listens on a pod without sshd, and lets nobody in without a key', asyn
     return outcome
   })
   expect(await refusal).toContain('authentication methods failed')
+})
+
+it('fails the first prompt of a job named oom-1, on whichever pod, and counts what was executed', async () => {
+  const { call, sandbox } = await open({ bootMs: 50 })
+  const { id } = (await call('POST', '/pods', order())).body
+  const client = await eventually(async () => connect(await address(call, id)))
+  const prompt = {
+    1: { class_type: 'EmptyImage', inputs: { width: 16, height: 16, batch_size: 1, color: 255 } },
+    2: { class_type: 'SaveImage', inputs: { images: ['1', 0], filename_prefix: 'run-oom-1-1/frame' } },
+  }
+  const execute = async () => {
+    const { prompt_id } = await eventually(() => fetchThrough(client, '/prompt', { prompt }))
+    const entry = await eventually(async () => {
+      const found = (await fetchThrough(client, `/history/${prompt_id}`))[prompt_id]
+      if (!found?.status) throw new Error('not done yet')
+      return found
+    })
+    return { promptId: prompt_id as string, outcome: entry.status.status_str as string }
+  }
+  const first = await execute()
+  const second = await execute()
+  expect([first.outcome, second.outcome]).toEqual(['error', 'success'])
+  client.on('error', () => {})
+  await call('DELETE', `/pods/${id}`)
+  expect((await status(sandbox)).prompts).toEqual({ [first.promptId]: 1, [second.promptId]: 1 })
 })
