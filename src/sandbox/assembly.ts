@@ -4,7 +4,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gpuKind } from './catalog.ts'
-import { advance, due, resume } from './cloud.ts'
+import { advance, due, resume, topUp } from './cloud.ts'
 import { parseFaults } from './faults.ts'
 import { openKeeper } from './keeper.ts'
 import { runMachines, type StartPod } from './machines.ts'
@@ -75,7 +75,7 @@ export async function assembleSandbox(options: SandboxOptions, parts: Parts): Pr
     s3Port: 0,
   }
   const keeper = openKeeper(stateDir, seed, settings, fresh)
-  keeper.move((cloud, nowMs) => [resume(advance(cloud, nowMs), nowMs), undefined])
+  keeper.move((cloud, nowMs) => [resume(topUp(advance(cloud, nowMs), nowMs), nowMs), undefined])
   await removeStrays(stateDir, new Set(Object.keys(keeper.cloud().pods)))
 
   const papers = keeper.papers()

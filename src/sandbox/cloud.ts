@@ -40,7 +40,12 @@ export function balance(cloud: Cloud, nowMs: number): number {
   let spent = 0
   for (const bill of Object.values(cloud.bills)) spent += billed(bill, nowMs).total
   for (const bill of Object.values(cloud.volumeBills)) spent += billed(bill, nowMs).total
-  return cloud.settings.balanceMicro - spent
+  return cloud.fundsMicro - spent
+}
+/** Pays in when less than a fifth of the first balance is left, so that play money never ends a sandbox for good. */
+export function topUp(cloud: Cloud, nowMs: number): Cloud {
+  const missing = cloud.settings.balanceMicro - balance(cloud, nowMs)
+  return missing > cloud.settings.balanceMicro * 0.8 ? { ...cloud, fundsMicro: cloud.fundsMicro + missing } : cloud
 }
 /** What everything running takes now, in micro-dollars an hour. */
 export const spend = (cloud: Cloud): number =>

@@ -24,7 +24,7 @@ export type Keeper = {
 }
 
 type Stored = { version: 1; papers: Papers; cloud: Omit<Cloud, 'settings'> }
-const kept = ['pods', 'bills', 'volumes', 'volumeBills', 'sshKeys', 'prompts', 'failed'] as const
+const kept = ['fundsMicro', 'pods', 'bills', 'volumes', 'volumeBills', 'sshKeys', 'prompts', 'failed'] as const
 
 /**
  * Opens `dir/state.json`, or begins with `seed` and `fresh` papers. Throws on a file that cannot be read as one of ours:

@@ -85,6 +85,8 @@ export type Volume = {
 export type Cloud = {
   settings: Settings
   dice: number
+  /** All money ever paid in; what is left is this less all bills. */
+  fundsMicro: number
   pods: Record<string, Pod>
   /** Of every pod there ever was. */
   bills: Record<string, Bill>
@@ -100,7 +102,7 @@ export type Refusal = { kind: 'refused'; status: 400 | 402 | 404 | 409; detail: 
 
 export function newCloud(seed: number, settings: Settings): Cloud {
   const empty = { pods: {}, bills: {}, volumes: {}, volumeBills: {}, sshKeys: [], prompts: {}, failed: {} }
-  return { settings, dice: seed >>> 0, ...empty }
+  return { settings, dice: seed >>> 0, fundsMicro: settings.balanceMicro, ...empty }
 }
 
 export const refused = (status: Refusal['status'], detail: string): Refusal => ({ kind: 'refused', status, detail })

@@ -15,6 +15,7 @@ import {
   resume,
   spend,
   stageOf,
+  topUp,
 } from '../../src/sandbox/cloud.ts'
 import { diceFrom, failureAsked, parseFaults } from '../../src/sandbox/faults.ts'
 import { type Cloud, calm, newCloud, type Order, type Pod, type Settings } from '../../src/sandbox/state.ts'
@@ -171,6 +172,12 @@ describe('money', () => {
     expect(after.pods[plain.id]).toBeUndefined()
     expect(after.pods[mounted.id]?.status).toBe('EXITED')
     expect(due(after, at + 1)).toBeNull()
+  })
+
+  it('is paid in again only when less than a fifth is left', () => {
+    const [cloud] = rent(world([], { balanceMicro: 1_000_000 }), 0)
+    expect(topUp(cloud, hour)).toBe(cloud)
+    expect(balance(topUp(cloud, 1.9 * hour), 1.9 * hour)).toBe(1_000_000)
   })
 
   it('scales all prices together', () => {
