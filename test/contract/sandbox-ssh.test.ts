@@ -282,6 +282,36 @@ describe('commands', () => {
   })
 })
 
+describe.skipIf(!existsSync('/usr/bin/script'))('a terminal', () => {
+  it('follows the size of the client, and passes on its interrupt key', async () => {
+    const client = await login(await start())
+    const pty = { term: 'xterm', rows: 20, cols: 70 }
+    const resized = 'trap "stty size; echo told" WINCH; trap "echo interrupted; exit 6" INT; echo ready'
+    const channel = await exec(client, `${resized}; while :; do sleep 0.02; done`, { pty })
+    let out = ''
+    const shown = (text: string) =>
+      new Promise<void>(resolve => {
+        const look = () => {
+          if (!out.includes(text)) return
+          channel.off('data', look)
+          resolve()
+        }
+        channel.on('data', look)
+        look()
+      })
+    channel.on('data', (data: Buffer) => {
+      out += data
+    })
+    await shown('ready')
+    channel.setWindow(44, 122, 0, 0)
+    await shown('told')
+    expect(out).toContain('44 122')
+    channel.write('\x03')
+    const [code] = await once(channel, 'close')
+    expect([code, out.includes('interrupted')]).toEqual([6, true])
+  })
+})
+
 describe('forwarded ports', () => {
   let echo: Server
   beforeEach(async () => {

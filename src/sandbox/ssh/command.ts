@@ -5,16 +5,16 @@
 //
 // What a command left in the background (`nohup … &`) lives on after it, as on a pod, until the pod is stopped.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { ServerChannel } from 'ssh2'
 import { openGate } from './gate.ts'
+import { commandLine, type Pty, resizeTerminal } from './terminal.ts'
 
-export type Pty = { term: string; rows: number; cols: number }
 export type Spawned = {
   /** Sends a signal, named without SIG, to the whole group. False when the name is unknown or the process is gone. */
   signal(name: string): boolean
+  resize(rows: number, cols: number): void
   /** The client is gone: kills the group if the command is still running. Idempotent. */
   abandon(): void
 }
@@ -24,8 +24,6 @@ export type Groups = {
   settle(pid: number): void
   killAll(): void
 }
-
-const SCRIPT = '/usr/bin/script'
 
 export function processGroups(): Groups {
   const pids = new Set<number>()
@@ -87,6 +85,9 @@ export function runCommand(
   return {
     signal: name =>
       pid !== undefined && running() && `SIG${name}` in constants.signals && kill(pid, `SIG${name}` as NodeJS.Signals),
+    resize: (rows, cols) => {
+      if (pid !== undefined && how.pty !== null && running()) resizeTerminal(pid, rows, cols).catch(() => {})
+    },
     abandon: () => {
       gone = true
       gate.shut()
@@ -100,13 +101,6 @@ export function runCommand(
   function running(): boolean {
     return child.exitCode === null && child.signalCode === null
   }
-}
-
-function commandLine(command: string, pty: Pty | null): [string, string[]] {
-  if (pty === null || process.platform !== 'linux' || !existsSync(SCRIPT)) return ['/bin/sh', ['-c', command]]
-  // util-linux `script` is the terminal here: node has none to give, and every Linux has script.
-  const sized = `stty rows ${pty.rows} cols ${pty.cols} 2>/dev/null; ${command}`
-  return [SCRIPT, ['-q', '-e', '-f', '-c', sized, '/dev/null']]
 }
 
 async function forward(source: Readable, send: (data: Buffer) => Promise<void>): Promise<void> {

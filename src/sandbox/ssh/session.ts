@@ -1,9 +1,10 @@
 // One session of a client on a simulated pod: what it asks for (a command, a shell, SFTP) and with which surroundings.
 import type { Connection, ServerChannel, Session } from 'ssh2'
-import { type Groups, type Pty, runCommand } from './command.ts'
+import { type Groups, runCommand, type Spawned } from './command.ts'
 import type { Refuse } from './forward.ts'
 import type { PodPaths } from './paths.ts'
 import { serveSftp } from './sftp.ts'
+import type { Pty } from './terminal.ts'
 
 export type PodSurroundings = { paths: PodPaths; env: Record<string, string>; groups: Groups; motd: string }
 
@@ -34,12 +35,11 @@ function serveSession(session: Session, pod: PodSurroundings): () => void {
   const env = { ...pod.env }
   let pty: Pty | null = null
   let stop = () => {}
-  let signal = (_name: string) => false
+  let child: Spawned | null = null
 
   const run = (channel: ServerChannel, command: string) => {
-    const child = runCommand(channel, command, { cwd: pod.paths.root, env, pty, groups: pod.groups })
+    child = runCommand(channel, command, { cwd: pod.paths.root, env, pty, groups: pod.groups })
     stop = child.abandon
-    signal = child.signal
   }
 
   session.on('env', (accept, _reject, { key, val }) => {
@@ -53,9 +53,12 @@ function serveSession(session: Session, pod: PodSurroundings): () => void {
     env.TERM = pty.term
     accept?.()
   })
-  session.on('window-change', accept => accept?.())
+  session.on('window-change', (accept, _reject, { rows, cols }) => {
+    child?.resize(rows, cols)
+    accept?.()
+  })
   session.on('signal', (accept, reject, { name }) => {
-    if (signal(name)) accept?.()
+    if (child?.signal(name) === true) accept?.()
     else reject?.()
   })
   session.on('exec', (accept, _reject, { command }) => run(accept(), command))
