@@ -9,7 +9,6 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { expect } from 'vitest'
 import { WebSocket } from 'ws'
-import { withTexts } from '../../src/sandbox/comfy/apng.ts'
 
 export const recordings = new URL('../../../shared/recordings/comfyui/v0.33.0/', import.meta.url)
 
@@ -63,9 +62,8 @@ async function pngOf(bytes: number): Promise<Buffer> {
   const pixel = { r: 9, g: 99, b: 199, alpha: 0.5 }
   const still = sharp({ create: { width: 1, height: 1, channels: 4, background: pixel } })
   const base = await still.png({ compressionLevel: 9 }).toBuffer()
-  const overhead = 14
-  const room = bytes - base.length - overhead
-  return room < 0 ? Buffer.alloc(bytes, 'x') : withTexts(base, { k: 'p'.repeat(room) })
+  // What follows the end mark is ignored by who reads a PNG.
+  return bytes < base.length ? Buffer.alloc(bytes, 'x') : Buffer.concat([base, Buffer.alloc(bytes - base.length)])
 }
 
 async function formBody(fields: FormField[]): Promise<{ headers: Record<string, string>; body: Buffer }> {
@@ -152,6 +150,8 @@ const exactKeys = new Set(['type', 'status_str', 'completed', 'message', 'detail
 export function differences(expected: Json, actual: Json | undefined, at: string, isReduced: boolean): string[] {
   if (expected === null || actual === null) return []
   const kind = (value: Json | undefined) => (Array.isArray(value) ? 'list' : typeof value)
+  const shortened = isReduced && at.endsWith('.status') && typeof expected === 'string'
+  if (shortened && JSON.stringify(actual).includes(`"status_str":"${expected}"`)) return []
   if (kind(expected) !== kind(actual)) return [`${at}: ${kind(expected)} there, ${kind(actual)} here`]
   if (Array.isArray(expected) && Array.isArray(actual)) {
     if (at.endsWith('input_config')) return []
@@ -240,8 +240,11 @@ export async function replay(
         continue
       }
       await caughtUp()
-      if (event.kind === 'ws_open') await listen(event.ws ?? '', event.path ?? '')
-      else if (event.kind === 'ws_send') {
+      if (event.kind === 'ws_open') {
+        const welcome = events.slice(at).find(({ kind, ws }) => kind === 'ws_recv' && ws === event.ws)
+        if (JSON.stringify(welcome?.message ?? '').includes('"queue_remaining":0')) await isIdle(url)
+        await listen(event.ws ?? '', event.path ?? '')
+      } else if (event.kind === 'ws_send') {
         // The recorder left out this socket's first message, which its note speaks of.
         if (event.ws === 'late') ear?.socket.send(JSON.stringify({ type: 'hello' }))
         ear?.socket.send(JSON.stringify(event.message))
@@ -272,6 +275,11 @@ export async function replay(
   } finally {
     for (const { socket } of ears.values()) socket.terminate()
   }
+}
+
+async function isIdle(url: string): Promise<void> {
+  const remaining = async () => JSON.stringify((await call(url, 'GET', '/prompt')).body)
+  await expect.poll(remaining, { timeout: 8000, interval: 5 }).toBe('{"exec_info":{"queue_remaining":0}}')
 }
 
 const isStatus = (told: unknown) => Number((told as Message).type === 'status')
