@@ -1,0 +1,79 @@
+// The socket of one prompt: progress, pictures and words for people, and a nudge to look when something ended.
+import type { Clock, TaskOn } from '../../ports.ts'
+import { featureFlags, readFrame, readMessage } from '../../wire/comfy.ts'
+import { openSocket } from '../socket.ts'
+import { plain } from './comfy-faults.ts'
+import type { Progress } from './comfy-progress.ts'
+
+/** Two pictures a second are as many as the screen shows. */
+const PREVIEW_PAUSE_MS = 500
+/** Longest wait for the first connection before the prompt is sent without it; HTTP decides anyway. */
+const OPEN_WAIT_MS = 5_000
+
+export type Watch = {
+  /** The id to submit under, null when the socket does not stand. */
+  clientId(): Promise<string | null>
+  close(): void
+}
+
+/** @param nudge called when the prompt seems to be over; `moved` when there is new progress. */
+export function watchPrompt(options: {
+  base: string
+  promptId: string
+  progress: Progress
+  clock: Clock
+  on: Pick<TaskOn, 'preview' | 'log'>
+  nudge(): void
+  moved(): void
+}): Watch {
+  const { base, promptId, progress, clock, on } = options
+  let previewedAt = 0
+  let isLost = false
+  const socket = openSocket({
+    url: clientId => `${base.replace(/^http/, 'ws')}/ws?clientId=${clientId}`,
+    clock,
+    on: {
+      open(send) {
+        send(featureFlags)
+        if (isLost) on.log('the live connection to ComfyUI is back; what it said meanwhile is not repeated')
+        isLost = false
+      },
+      text(text) {
+        const message = readMessage(text)
+        if (message.type === 'execution_error' && message.data.exception_type === 'ExecutionBlocked') {
+          const { node_id, node_type, exception_message } = message.data
+          on.log(`node ${node_id} (${node_type}) gave no output: ${plain(exception_message)}`)
+        }
+        // Goes to every socket, so it is the one sign of an end that survives a reconnect; the greeting has a `sid`.
+        if (message.type === 'status' && !message.data.sid && message.data.status.exec_info.queue_remaining === 0)
+          options.nudge()
+        const verdict = progress.read(message, clock.now())
+        if (verdict === 'over') options.nudge()
+        if (verdict === 'changed') options.moved()
+      },
+      bytes(bytes) {
+        const frame = readFrame(bytes)
+        if (frame.kind === 'text') on.log(`node ${frame.nodeId}: ${plain(frame.text)}`)
+        if (frame.kind !== 'preview' || (frame.promptId ?? promptId) !== promptId) return
+        const now = clock.now()
+        if (now - previewedAt < PREVIEW_PAUSE_MS) return
+        previewedAt = now
+        on.preview(frame.image)
+      },
+      lost(why) {
+        if (!isLost) on.log(`the live connection to ComfyUI was lost (${why}); going on by asking`)
+        isLost = true
+        options.nudge()
+      },
+    },
+  })
+  return {
+    async clientId() {
+      const waited = new AbortController()
+      await Promise.race([socket.opened, clock.sleep(OPEN_WAIT_MS, waited.signal)])
+      waited.abort()
+      return socket.clientId()
+    },
+    close: socket.close,
+  }
+}

@@ -1,0 +1,278 @@
+// Runs jobs on a pod's ComfyUI: files in, one prompt, followed to its end, files out.
+//
+// find folders → (resumed: look) → preflight → inputs → submit → follow → outputs → forget. The socket is a hint, HTTP decides;
+// the prompt id was chosen and stored before, so that every step can be asked about again after a crash on either side.
+import { Fault } from '../../domain/fault.ts'
+import type { JobGauge } from '../../domain/gauge.ts'
+import type { Artifact } from '../../domain/job.ts'
+import type { Clock, Courier, Executor, Machine, Task, TaskOn } from '../../ports.ts'
+import { executionError } from '../../wire/comfy.ts'
+import { type ComfyApi, createComfyApi, isTransient } from './comfy-api.ts'
+import { endFault } from './comfy-faults.ts'
+import { type ComfyFolders, findFolders } from './comfy-folders.ts'
+import { type Finished, followPrompt } from './comfy-follow.ts'
+import { neededNodes, outputPrefix } from './comfy-graph.ts'
+import { missingFiles, selectFiles } from './comfy-outputs.ts'
+import { type KnownClasses, preflight } from './comfy-preflight.ts'
+import { createProgress } from './comfy-progress.ts'
+import { submit } from './comfy-submit.ts'
+import { watchPrompt } from './comfy-watch.ts'
+
+/** A starting ComfyUI that takes a connection but does not answer is asked again after this. */
+const READY_CALL_MS = 5_000
+const READY_PAUSE_MS = 500
+/** An interrupt works at the next node or progress tick; a node without ticks may take its time (2 s seen, minutes reported). */
+const CANCEL_CONFIRM_MS = 5_000
+
+export type ComfyExecutorOptions = {
+  courier: Courier
+  clock: Clock
+  /** ComfyUI's port on the pod. */
+  port?: number
+  /** Between two looks at a running prompt; sooner when the socket says that it ended. */
+  pollMs?: number
+  /** How long ComfyUI may refuse connections in mid-job while the machine lives, before the pod is given up. */
+  goneMs?: number
+}
+
+export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
+  const { courier, clock } = options
+  const port = options.port ?? 8188
+  const pollMs = options.pollMs ?? 2_000
+  const goneMs = options.goneMs ?? 60_000
+  // A machine is one connection: what was learned over it holds until the pod is reached anew.
+  const knownFolders = new WeakMap<Machine, ComfyFolders>()
+  const knownClasses = new WeakMap<Machine, KnownClasses>()
+
+  const foldersOf = async (api: ComfyApi, machine: Machine, signal: AbortSignal) => {
+    const known = knownFolders.get(machine)
+    if (known) return known
+    const stats = await api.systemStats(signal)
+    const folders = await findFolders(stats?.system.argv ?? [], machine, signal)
+    knownFolders.set(machine, folders)
+    return folders
+  }
+
+  /** The work between the first look and the last file. `posted` is told once the prompt may be on the server. */
+  const work = async (task: Task, machine: Machine, on: TaskOn, scope: Scope, api: ComfyApi, posted: () => void) => {
+    const { spec, promptId } = task
+    const { signal } = scope
+    const gauge = createGauge(on)
+    const classes = knownClasses.get(machine) ?? new Map()
+    knownClasses.set(machine, classes)
+    const folders = await foldersOf(api, machine, signal)
+    const isThere = task.resumed && (await lookBefore(api, promptId, clock, signal))
+    if (isThere) {
+      on.log('the pod already has this prompt; following it')
+    } else {
+      await preflight(spec, api, classes, on, signal)
+      gauge({ phase: 'inputs' })
+      const moved = (t: { bytes: number; bytesTotal: number }) =>
+        gauge({ phase: 'inputs', bytes: t.bytes, bytesTotal: t.bytesTotal })
+      await courier.deliver(spec.inputs, machine, folders.input, moved, signal)
+    }
+
+    const isOutput = (name: string) => classes.get(name)?.isOutput === true
+    const progress = createProgress(spec.graph, neededNodes(spec.graph, isOutput), promptId)
+    let phase: 'queued' | 'running' = 'queued'
+    const show = () => gauge({ phase, ...progress.reading() })
+    const following = followPrompt({
+      api,
+      promptId,
+      clock,
+      pollMs,
+      goneMs,
+      signal,
+      on: {
+        log: on.log,
+        state(kind) {
+          phase = kind === 'running' ? 'running' : phase
+          show()
+        },
+      },
+    })
+    const moved = () => {
+      phase = 'running'
+      following.moved()
+      show()
+    }
+    const watch = watchPrompt({ base: api.base, promptId, progress, clock, on, nudge: following.nudge, moved })
+    let end: Finished
+    try {
+      if (!isThere) {
+        show()
+        const clientId = await watch.clientId()
+        signal.throwIfAborted()
+        posted()
+        await submit({ task, api, clientId, on, clock, signal: scope.letGo })
+        signal.throwIfAborted()
+      }
+      on.started()
+      show()
+      end = await following.wait()
+    } finally {
+      watch.close()
+    }
+    const fault = endFault(end.status, data => executionError.parse(data))
+    if (fault) throw fault
+    return await store(task, end, machine, folders, gauge, on, api, signal)
+  }
+
+  const store = async (
+    task: Task,
+    end: Finished,
+    machine: Machine,
+    folders: ComfyFolders,
+    gauge: Gauge,
+    on: TaskOn,
+    api: ComfyApi,
+    signal: AbortSignal,
+  ): Promise<Artifact[]> => {
+    const files = selectFiles(end.outputs, task.spec, folders, outputPrefix(task), on.log)
+    gauge({ phase: 'outputs', fraction: 1 })
+    const missing = await missingFiles(files, machine, signal)
+    if (missing[0]) {
+      // The next try would get the same names from the cache.
+      await api.dropCache(signal).catch(() => {})
+      throw new Fault({
+        kind: 'transient',
+        code: 'output_file_missing',
+        message: `ComfyUI names ${missing[0].podPath}, which is not there (${missing.length} of ${files.length} files)`,
+        hint: 'Something on the pod removes output files, or a node names a file it did not write.',
+      })
+    }
+    const artifacts = await courier.collect(
+      task,
+      files,
+      machine,
+      {
+        stored: on.stored,
+        moved: t => gauge({ phase: 'outputs', fraction: 1, bytes: t.bytes, bytesTotal: t.bytesTotal }),
+      },
+      signal,
+    )
+    // Only now: until here the history is what a restarted engine would resume from.
+    await api.forget(task.promptId, signal).catch(error => on.log(`the history entry stays: ${error.message}`))
+    return artifacts
+  }
+
+  return {
+    name: 'comfy',
+    port,
+
+    async ready(machine, signal) {
+      const scope = openScope(machine, signal)
+      const api = createComfyApi(machine.reach(port), clock)
+      try {
+        while (!(await api.answers(scope.signal, READY_CALL_MS))) {
+          await clock.sleep(Math.min(READY_PAUSE_MS, pollMs), scope.signal)
+          scope.signal.throwIfAborted()
+        }
+      } finally {
+        scope.close()
+      }
+    },
+
+    async run(task, machine, on, signal) {
+      const scope = openScope(machine, signal)
+      const api = createComfyApi(machine.reach(port), clock)
+      let mayBeThere = task.resumed
+      try {
+        scope.signal.throwIfAborted()
+        return await work(task, machine, on, scope, api, () => {
+          mayBeThere = true
+        })
+      } catch (error) {
+        if (signal.aborted) {
+          if (signal.reason !== 'cancel') throw signal.reason
+          if (mayBeThere && scope.lost() === null) await cancelPrompt(api, task.promptId, clock, on)
+          throw new Fault({ kind: 'transient', code: 'cancelled', message: `job ${task.jobId} was cancelled` })
+        }
+        // What failed after the connection did, failed because of it; a verdict on the job stands.
+        const isVerdict = error instanceof Fault && error.data.kind === 'job'
+        throw isVerdict ? error : (scope.lost() ?? error)
+      } finally {
+        scope.close()
+      }
+    },
+  }
+}
+
+type Gauge = (partial: Partial<JobGauge> & Pick<JobGauge, 'phase'>) => void
+
+function createGauge(on: TaskOn): Gauge {
+  const blank = {
+    nodeId: null,
+    nodeTitle: null,
+    step: null,
+    steps: null,
+    perSecond: null,
+    bytes: null,
+    bytesTotal: null,
+  }
+  return partial => on.gauge({ fraction: null, ...blank, ...partial })
+}
+
+/** Whether the server has the prompt, pending, running or finished; asked a few times, because it decides about a second run. */
+async function lookBefore(api: ComfyApi, promptId: string, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return (await api.look(promptId, signal)).kind !== 'unknown'
+    } catch (error) {
+      if (!isTransient(error) || tries === 4) throw error
+      await clock.sleep(500 * tries, signal)
+      signal.throwIfAborted()
+    }
+  }
+}
+
+async function cancelPrompt(api: ComfyApi, promptId: string, clock: Clock, on: TaskOn): Promise<void> {
+  // The task's own signal is spent; this one bounds the parting words.
+  const limit = AbortSignal.timeout(CANCEL_CONFIRM_MS)
+  try {
+    await api.cancel(promptId, limit)
+    for (;;) {
+      const { kind } = await api.look(promptId, limit)
+      if (kind === 'finished' || kind === 'unknown') return
+      await clock.sleep(200, limit)
+      limit.throwIfAborted()
+    }
+  } catch (error) {
+    const why = limit.aborted ? `it still ran after ${CANCEL_CONFIRM_MS / 1000} s` : (error as Error).message
+    on.log(`the cancelling of prompt ${promptId} is not confirmed: ${why}`)
+  }
+}
+
+type Scope = {
+  /** Aborts when the task is to stop for any reason, or the machine is lost. */
+  signal: AbortSignal
+  /** The same, but a cancelled task lets a submission under way end first, so that there is something to cancel. */
+  letGo: AbortSignal
+  /** Fault pod `connection_lost` once the machine is lost. */
+  lost(): Fault | null
+  close(): void
+}
+
+function openScope(machine: Machine, signal: AbortSignal): Scope {
+  const all = new AbortController()
+  const letGo = new AbortController()
+  let lost: Fault | null = null
+  const stop = () => {
+    all.abort(signal.reason)
+    if (signal.reason !== 'cancel') letGo.abort(signal.reason)
+  }
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop, { once: true })
+  void machine.closed.then(cause => {
+    const message = `the connection to the pod was lost${cause ? `: ${cause.message}` : ''}`
+    lost = new Fault({ kind: 'pod', code: 'connection_lost', message }, { cause })
+    all.abort(lost)
+    letGo.abort(lost)
+  })
+  return {
+    signal: all.signal,
+    letGo: letGo.signal,
+    lost: () => lost,
+    close: () => signal.removeEventListener('abort', stop),
+  }
+}
