@@ -1,0 +1,194 @@
+// The loop: facts and keys in, frames and commands out. It decides nothing and waits for nobody.
+import { type Allocation, allocate } from '../domain/cost.ts'
+import type { Fleet } from '../domain/fleet.ts'
+import type { Gauges } from '../domain/gauge.ts'
+import type { Millis } from '../domain/units.ts'
+import { freeze, type Source } from './freeze.ts'
+import { ESCAPE_WAIT_MS, newInputReader } from './input.ts'
+import { type Command, type Effect, type Facts, type Leave, newModel } from './model.ts'
+import { openPainter } from './paint.ts'
+import { type Colours, palette } from './style.ts'
+import { type Input, settle, type Update, update } from './update.ts'
+import { view } from './view.ts'
+
+export type { Source } from './freeze.ts'
+export type { Command, Leave, Picture } from './model.ts'
+
+export type DashboardOptions = {
+  source: Source
+  send(command: Command): void
+  /** The run this screen belongs to; null = a viewer of the whole home. */
+  runId: string | null
+  /** Calls `fn` again and again; answers how to end it. */
+  every(ms: number, fn: () => void): () => void
+  input: NodeJS.ReadStream
+  output: NodeJS.WriteStream
+  ascii: boolean
+  colours: Colours
+  readonly: boolean
+  /** Between frames, 250 as a rule; keys are answered at once. */
+  refreshMs: number
+  /** Leaves by itself some seconds after the run ended if nobody pressed a key. */
+  endWhenDone: boolean
+}
+
+export type Dashboard = {
+  /** How the user left; the terminal is restored by then. Never rejects. */
+  left: Promise<Leave>
+  /** Restores the terminal; idempotent, safe in exit handlers. `left` stays open when nobody had chosen. */
+  close(): void
+  /** As ctrl-z: gives the terminal to the shell until the process is continued. */
+  suspend(): void
+}
+
+// Long enough that the shell has stopped us when it is going to; without job control the screen comes back by itself.
+const SUSPEND_MS = 100
+
+export function openDashboard(options: DashboardOptions): Dashboard {
+  const { source, input, output, every } = options
+  const painter = openPainter(output, options.ascii)
+  const ink = palette(options.colours)
+  const reader = newInputReader()
+  const size = painter.size()
+  const { promise: left, resolve: leave } = Promise.withResolvers<Leave>()
+  let model = newModel(size.width, size.height)
+  let frozen: Source | null = null
+  let isOpen = true
+  let isSuspended = false
+  let cancelWait: (() => void) | null = null
+  let allocated: { seq: number; allocation: Allocation } | null = null
+
+  function facts(): Facts {
+    const from = frozen ?? source
+    const fleet: Fleet = from.fleet()
+    const gauges: Gauges = from.gauges()
+    const now: Millis = from.now()
+    if (allocated?.seq !== fleet.seq) allocated = { seq: fleet.seq, allocation: allocate(fleet) }
+    return {
+      fleet,
+      gauges,
+      now,
+      runId: options.runId,
+      engineAlive: from.engineAlive(),
+      readonly: options.readonly,
+      endWhenDone: options.endWhenDone,
+      logs: subject => from.logs(subject),
+      preview: jobKey => from.preview(jobKey),
+      zone: at => -new Date(at).getTimezoneOffset(),
+      allocation: allocated.allocation,
+      orders: new Map(),
+    }
+  }
+
+  function frame(): void {
+    if (!isOpen || isSuspended) return
+    const now = facts()
+    const { width, height } = painter.size()
+    take(settle(model, now, width, height))
+    if (isOpen && !isSuspended) painter.paint(view(model, now, ink, options.ascii))
+  }
+
+  function take(result: Update): void {
+    model = result.model
+    if (model.frozen && !frozen) frozen = freeze(source)
+    if (!model.frozen) frozen = null
+    for (const effect of result.effects) perform(effect)
+  }
+
+  function perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'send':
+        if (effect.command.type === 'copy') painter.copy(effect.command.text)
+        options.send(effect.command)
+        return
+      case 'leave':
+        close()
+        leave(effect.how)
+        return
+      case 'repaint':
+        painter.repaint()
+        return
+      case 'suspend':
+        suspend()
+        return
+    }
+  }
+
+  function receive(inputs: Input[]): void {
+    for (const one of inputs) {
+      if (!isOpen) return
+      // Settled first: a key acts on what is known at its moment, not on the last frame's rows.
+      const now = facts()
+      const { width, height } = painter.size()
+      take(settle(model, now, width, height))
+      if (isOpen) take(update(model, one, withRealTime(now)))
+    }
+    if (inputs.length > 0) frame()
+    wait()
+  }
+
+  /** Facts may be frozen, time for dialogs and notices is not. */
+  function withRealTime(now: Facts): Facts {
+    return frozen ? { ...now, now: Math.max(now.now, source.now()) } : now
+  }
+
+  function wait(): void {
+    cancelWait?.()
+    cancelWait = null
+    if (!isOpen || !reader.pending) return
+    cancelWait = every(ESCAPE_WAIT_MS, () => receive(reader.silence()))
+  }
+
+  const onData = (data: Buffer | string) => receive(reader.feed(data))
+
+  function listen(): void {
+    input.setRawMode?.(true)
+    input.on('data', onData)
+    input.resume()
+  }
+
+  function unlisten(): void {
+    input.off('data', onData)
+    try {
+      input.setRawMode?.(false)
+    } catch {
+      // The terminal is gone (EIO after a hang-up): there is nothing left to restore.
+    }
+    input.pause()
+  }
+
+  function close(): void {
+    if (!isOpen) return
+    isOpen = false
+    stopFrames()
+    cancelWait?.()
+    output.off('resize', frame)
+    process.off('exit', close)
+    painter.close()
+    unlisten()
+  }
+
+  function suspend(): void {
+    if (!isOpen || isSuspended) return
+    isSuspended = true
+    painter.pause()
+    unlisten()
+    output.write('autopod is suspended; pods go on and are billed. `fg` brings it back.\n')
+    process.kill(process.pid, 'SIGTSTP')
+    const cancel = every(SUSPEND_MS, () => {
+      cancel()
+      if (!isOpen) return
+      isSuspended = false
+      painter.resume()
+      listen()
+      frame()
+    })
+  }
+
+  listen()
+  output.on('resize', frame)
+  process.on('exit', close)
+  const stopFrames = every(options.refreshMs, frame)
+  frame()
+  return { left, close, suspend }
+}

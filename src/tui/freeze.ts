@@ -1,0 +1,61 @@
+// Where the dashboard's facts come from, and a standing copy of it for a frozen screen: the engine changes its fleet in place.
+import type { Fleet } from '../domain/fleet.ts'
+import type { Gauges } from '../domain/gauge.ts'
+import type { Millis } from '../domain/units.ts'
+import type { LogLine, Picture, Subject } from './model.ts'
+
+export type Source = {
+  /** Read only; the same object, changed in place by the engine. */
+  fleet(): Fleet
+  gauges(): Gauges
+  now(): Millis
+  /** Bounded, oldest first; also after the pod is gone. */
+  logs(subject: Subject): readonly LogLine[]
+  preview(jobKey: string): Picture | null
+  /** False: a viewer in a home where nobody works. */
+  engineAlive(): boolean
+}
+
+/** What `source` says now, for ever. Copies what the fold changes in place; specifications and events are shared. */
+export function freeze(source: Source): Source {
+  const live = source.fleet()
+  const fleet: Fleet = {
+    ...live,
+    runs: copied(live.runs, run => ({ ...run })),
+    jobs: copied(live.jobs, job => ({
+      ...job,
+      attempts: job.attempts.map(attempt => ({ ...attempt, artifacts: [...attempt.artifacts] })),
+    })),
+    pods: copied(live.pods, pod => ({ ...pod, meters: pod.meters.map(meter => ({ ...meter })) })),
+    providers: copied(live.providers, provider => ({ ...provider })),
+    recent: [...live.recent],
+  }
+  const now = source.now()
+  const engineAlive = source.engineAlive()
+  const gauges = source.gauges()
+  const held: Gauges = {
+    jobs: copied(gauges.jobs, gauge => ({ ...gauge })),
+    pods: copied(gauges.pods, gauge => ({ ...gauge, history: [...gauge.history] })),
+    balance: gauges.balance,
+  }
+  const logs = new Map<string, readonly LogLine[]>()
+  return {
+    fleet: () => fleet,
+    gauges: () => held,
+    now: () => now,
+    engineAlive: () => engineAlive,
+    preview: source.preview,
+    logs(subject) {
+      const name = JSON.stringify(subject)
+      const lines = logs.get(name) ?? [...source.logs(subject)]
+      logs.set(name, lines)
+      return lines
+    },
+  }
+}
+
+function copied<Value>(map: ReadonlyMap<string, Value>, copy: (value: Value) => Value): Map<string, Value> {
+  const made = new Map<string, Value>()
+  for (const [key, value] of map) made.set(key, copy(value))
+  return made
+}

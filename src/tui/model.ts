@@ -1,0 +1,124 @@
+// What the dashboard remembers between keys (Model), what it is told each frame (Facts), and what it answers (Effect). Data only.
+import type { Allocation } from '../domain/cost.ts'
+import type { Fleet } from '../domain/fleet.ts'
+import type { Gauges } from '../domain/gauge.ts'
+import type { Millis } from '../domain/units.ts'
+
+/** Decoded pixels, row by row, three bytes each; small (a preview, not a photograph). */
+export type Picture = { width: number; height: number; rgb: Uint8Array }
+
+export type LogLine = { at: Millis; text: string }
+export type Subject = { podId: string } | { jobKey: string }
+
+export type Command =
+  | { type: 'kill-pod'; podId: string }
+  | { type: 'stop-pod'; podId: string }
+  | { type: 'start-pod'; podId: string }
+  | { type: 'drain-pod'; podId: string }
+  | { type: 'cancel-job'; jobKey: string }
+  | { type: 'retry-job'; jobKey: string }
+  | { type: 'open'; podId: string }
+  | { type: 'copy'; text: string }
+
+/** How the screen was left. `ended`: the run is over and a key was pressed on its summary; `viewer`: a plain leave. */
+export type Leave = 'background' | 'drain' | 'terminate' | 'ended' | 'viewer'
+
+export type Effect =
+  | { type: 'send'; command: Command }
+  | { type: 'leave'; how: Leave }
+  | { type: 'repaint' }
+  | { type: 'suspend' }
+
+export type Facts = {
+  fleet: Fleet
+  gauges: Gauges
+  now: Millis
+  /** The run this screen belongs to; null = everything in the home. */
+  runId: string | null
+  engineAlive: boolean
+  readonly: boolean
+  /** The screen leaves by itself after a run that ended unattended. */
+  endWhenDone: boolean
+  logs(subject: Subject): readonly LogLine[]
+  preview(jobKey: string): Picture | null
+  /** Minutes east of UTC at a moment: clock times are shown in the user's zone. */
+  zone(at: Millis): number
+  /** Valid for the fleet's present `seq`. */
+  allocation: Allocation
+  /** Orders of the tables worked out for this frame, by their parameters. */
+  orders: Map<string, readonly string[]>
+}
+
+export type PanelName = 'jobs' | 'pods' | 'events'
+export const PANEL_NAMES: readonly PanelName[] = ['jobs', 'pods', 'events']
+
+export type Table = {
+  /** A job key or pod id, never a row number. */
+  selected: string | null
+  /** Where it stood last: only used when it is gone. */
+  index: number
+  top: number
+  /** Id of a column; `''` = the order that needs attention first. */
+  sort: string
+  reverse: boolean
+}
+
+/** What a dialog is about; it keeps the id it was opened for, whatever the selection does meanwhile. */
+export type Question = Extract<Command, { type: 'kill-pod' | 'stop-pod' | 'start-pod' | 'drain-pod' | 'cancel-job' }>
+export type Dialog = {
+  ask: Question | 'leave'
+  openedAt: Millis
+  choice: number
+  /** Second ctrl-c: drains at this moment unless a third one comes. */
+  drainAt: Millis | null
+}
+
+/** The line at the top of a log: its time and which of those with the same time; survives lines that come and go. */
+export type Anchor = { at: Millis; nth: number }
+
+export type Page =
+  | { type: 'details'; subject: Subject; top: number }
+  | { type: 'log'; subject: Subject; anchor: Anchor | null; wrap: boolean; times: boolean }
+
+export type Model = {
+  width: number
+  height: number
+  panel: PanelName
+  jobs: Table
+  pods: Table
+  /** Sequence number of the first event shown; null = the end is followed. */
+  eventsFrom: number | null
+  page: Page | null
+  help: boolean
+  dialog: Dialog | null
+  filter: string
+  /** The filter line takes the keys. */
+  editing: boolean
+  /** The view goes where the selected row goes. */
+  follow: boolean
+  frozen: boolean
+  notice: { text: string; until: Millis } | null
+  touchedAt: Millis
+}
+
+const TABLE: Table = { selected: null, index: 0, top: 0, sort: '', reverse: false }
+
+export function newModel(width: number, height: number): Model {
+  return {
+    width,
+    height,
+    panel: 'jobs',
+    jobs: TABLE,
+    pods: TABLE,
+    eventsFrom: null,
+    page: null,
+    help: false,
+    dialog: null,
+    filter: '',
+    editing: false,
+    follow: true,
+    frozen: false,
+    notice: null,
+    touchedAt: 0,
+  }
+}

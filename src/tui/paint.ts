@@ -1,0 +1,236 @@
+// The only file that knows blessed: takes a screen of cells, lets blessed find the difference, and never waits for the terminal.
+//
+// Why it looks like this (seen with blessed 0.1.81 on Node 26): blessed gets one box that fills its cells and sets dirty lines;
+// an input that never speaks (its key parser splits sequences); an output of ours, because its own blocks on a stopped terminal;
+// none of its process listeners, because they decide exit codes.
+import { EventEmitter } from 'node:events'
+import { writeSync } from 'node:fs'
+import { PassThrough } from 'node:stream'
+import blessed from 'blessed'
+import type { Screen } from './screen.ts'
+
+declare module 'blessed' {
+  namespace Widgets {
+    interface Screen {
+      lines: ([number, string][] & { dirty: boolean })[]
+      enter(): void
+      leave(): void
+      alloc(dirty?: boolean): void
+    }
+    interface BlessedProgram {
+      cols: number
+      rows: number
+      tput: object
+      flush(): void
+    }
+  }
+}
+
+export type Painter = {
+  /** Columns and rows now; 0 × 0 when the terminal does not say. */
+  size(): { width: number; height: number }
+  /** Writes what differs from the last frame. False: the terminal has not taken the last one yet, nothing was done. */
+  paint(screen: Screen): boolean
+  /** Forgets what is on the terminal: the next frame is painted whole. */
+  repaint(): void
+  /** Puts a text on the user's clipboard where the terminal allows it (OSC 52). */
+  copy(text: string): void
+  /** Gives the terminal back, or takes it again. */
+  pause(): void
+  resume(): void
+  /** Gives the terminal back for good; idempotent, synchronous, safe while the process exits. */
+  close(): void
+}
+
+// Bracketed paste on; alternate scroll off, or the wheel would come as arrow keys.
+const ENTER = '\x1b[?2004h\x1b[?1007l'
+// CAN ends a sequence that was cut off; then synchronized output, paste and attributes as they were.
+const LEAVE = '\x18\x1b[?2026l\x1b[?2004l\x1b[?1007h\x1b[m\x1b[?25h'
+// OSC 52 is cut off by xterm and others beyond this (base64, contracts/terminal B9).
+const CLIPBOARD_MAX = 74_994
+// A terminal that takes nothing for this long is left as it is: leaving must not hang.
+const RESTORE_TRIES = 20
+const RESTORE_WAIT_MS = 5
+
+type Tty = NodeJS.WriteStream & { fd?: number; _handle?: { setBlocking?(blocking: boolean): void } }
+
+export function openPainter(output: NodeJS.WriteStream, ascii: boolean): Painter {
+  const tty: Tty = output
+  let isOpen = true
+  let isPaused = false
+  // While set, what blessed writes is kept here instead of going out.
+  let captured: string | null = null
+
+  const sink = Object.assign(new EventEmitter(), {
+    writable: true,
+    isTTY: true,
+    columns: output.columns || 80,
+    rows: output.rows || 24,
+    write(text: string): boolean {
+      if (captured !== null) captured += text
+      // Synchronized output: the terminal shows the frame at once or not at all (harmless where it is unknown).
+      else if (text !== '') output.write(`\x1b[?2026h${text}\x1b[?2026l`)
+      return true
+    },
+  })
+  setBlocking(tty, false)
+  const screen = withoutListeners(() =>
+    blessed.screen({
+      input: new PassThrough(),
+      output: sink,
+      // Bundled with blessed: others are read wrongly and end at 8 colours (contracts/terminal B1).
+      terminal: 'xterm-256color',
+      forceUnicode: !ascii,
+      fullUnicode: false,
+      smartCSR: false,
+      autoPadding: false,
+    } as unknown as blessed.Widgets.IScreenOptions),
+  )
+  // As NCURSES_NO_UTF8_ACS=1 would: lines as characters, not as a second character set.
+  Object.assign(screen.program.tput, { brokenACS: true })
+  screen.program.flush()
+  output.write(ENTER)
+
+  let shown: Screen | null = null
+  let wanted: Screen | null = null
+  const box = blessed.box({ parent: screen, top: 0, left: 0, width: '100%', height: '100%' })
+  box.render = () => {
+    if (wanted) fillCells(screen.lines, wanted, shown)
+    return undefined as never
+  }
+
+  function forget(): void {
+    shown = null
+    screen.alloc(true)
+  }
+
+  function resize(): void {
+    sink.columns = output.columns || sink.columns
+    sink.rows = output.rows || sink.rows
+    screen.program.cols = sink.columns
+    screen.program.rows = sink.rows
+    if (!isPaused) forget()
+  }
+  output.on('resize', resize)
+  // A terminal that went away is no reason to fall over: the engine goes on, SIGHUP says the rest.
+  const ignore = () => {}
+  output.on('error', ignore)
+
+  function restore(): void {
+    captured = ''
+    screen.leave()
+    screen.program.flush()
+    const text = captured + LEAVE
+    captured = null
+    // Frames still queued go out after this; the second copy, behind them, has the last word.
+    if (output.writableLength > 0) output.write(text)
+    writeNow(tty, text)
+    setBlocking(tty, true)
+  }
+
+  return {
+    size: () => ({ width: sink.columns, height: sink.rows }),
+    paint(next) {
+      if (!isOpen || isPaused || output.writableLength > 0) return false
+      if (next.width !== sink.columns || next.height !== sink.rows) return false
+      wanted = next
+      screen.render()
+      screen.program.flush()
+      shown = next
+      return true
+    },
+    repaint() {
+      if (isOpen && !isPaused) forget()
+    },
+    copy(text) {
+      const base64 = Buffer.from(text).toString('base64')
+      if (isOpen && !isPaused && base64.length <= CLIPBOARD_MAX) output.write(`\x1b]52;c;${base64}\x07`)
+    },
+    pause() {
+      if (!isOpen || isPaused) return
+      isPaused = true
+      restore()
+    },
+    resume() {
+      if (!isOpen || !isPaused) return
+      isPaused = false
+      setBlocking(tty, false)
+      screen.enter()
+      output.write(ENTER)
+      resize()
+    },
+    close() {
+      if (!isOpen) return
+      isOpen = false
+      output.off('resize', resize)
+      if (!isPaused) restore()
+      captured = ''
+      screen.destroy()
+      setImmediate(() => output.off('error', ignore))
+    },
+  }
+}
+
+const CHARS: string[] = []
+
+function charOf(codePoint: number): string {
+  if (codePoint === 0) return ''
+  CHARS[codePoint] ??= String.fromCodePoint(codePoint)
+  return CHARS[codePoint]
+}
+
+/** Copies the rows that changed into blessed's cells and marks them; blessed then compares cell by cell. */
+function fillCells(lines: blessed.Widgets.Screen['lines'], next: Screen, before: Screen | null): void {
+  const { width, height, chars, attributes } = next
+  for (let y = 0; y < height; y++) {
+    const line = lines[y]
+    if (!line) return
+    const from = y * width
+    if (before && isSameRow(next, before, from, from + width)) continue
+    for (let x = 0; x < width; x++) {
+      const cell = line[x]
+      if (!cell) break
+      cell[0] = attributes[from + x] ?? 0
+      cell[1] = charOf(chars[from + x] ?? 0x20)
+    }
+    line.dirty = true
+  }
+}
+
+function isSameRow(a: Screen, b: Screen, from: number, to: number): boolean {
+  for (let at = from; at < to; at++)
+    if (a.chars[at] !== b.chars[at] || a.attributes[at] !== b.attributes[at]) return false
+  return true
+}
+
+function setBlocking(tty: Tty, blocking: boolean): void {
+  // Node's own terminal streams block; there is no public way to change that (seen on Node 26.10).
+  tty._handle?.setBlocking?.(blocking)
+}
+
+function writeNow(output: Tty, text: string): void {
+  if (typeof output.fd !== 'number') {
+    output.write(text)
+    return
+  }
+  let rest = Buffer.from(text)
+  for (let tries = 0; tries < RESTORE_TRIES && rest.length > 0; tries++) {
+    try {
+      rest = rest.subarray(writeSync(output.fd, rest))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RESTORE_WAIT_MS)
+    }
+  }
+}
+
+/** blessed listens to signals, `exit` and uncaught exceptions of the whole process; those belong to the command that runs. */
+function withoutListeners<T>(make: () => T): T {
+  const names = ['uncaughtException', 'SIGTERM', 'SIGINT', 'SIGQUIT', 'exit'] as const
+  const before = names.map(name => process.listeners(name as 'exit'))
+  const made = make()
+  for (const [index, name] of names.entries())
+    for (const listener of process.listeners(name as 'exit'))
+      if (!before[index]?.includes(listener)) process.removeListener(name, listener)
+  return made
+}

@@ -1,0 +1,79 @@
+// Lines across the screen for what must not be overlooked: needs a person, nothing is known, over, no engine.
+import { runCost } from '../../domain/cost.ts'
+import { formatClock, formatUsd } from '../../domain/units.ts'
+import type { Facts, Model } from '../model.ts'
+import { put, type Region, type Screen } from '../screen.ts'
+import { countJobs, livePods, RUN_WORDS, runOfScreen } from '../state.ts'
+import type { Ink } from '../style.ts'
+import { clean, cut } from '../text.ts'
+
+export type Banner = { text: string; ink: Ink }
+
+/** After a run that ended unattended the screen leaves by itself: long enough to read the line, short enough for scripts. */
+export const LINGER_MS = 10_000
+
+// More would push the table away; the first ones are the most urgent.
+const BANNERS_MAX = 2
+
+export function bannersOf(facts: Facts, model: Model): Banner[] {
+  const banners: Banner[] = []
+  const add = (ink: Ink, text: string) => banners.push({ ink, text })
+  for (const [name, provider] of facts.fleet.providers)
+    if (provider.operator)
+      add(
+        'bad',
+        `✗ ${name}: ${provider.operator.message}${provider.operator.hint ? ` · ${provider.operator.hint}` : ''}`,
+      )
+  const run = runOfScreen(facts)
+  const live = livePods(facts)
+  if (run && run.status !== 'running') add(RUN_WORDS[run.status].ink, summary(facts, model))
+  if (!facts.engineAlive && live.length > 0)
+    add('bad', `✗ no engine is running: nothing moves, and ${plural(live.length, 'pod')} may still be billed`)
+  else if (!facts.engineAlive && (!run || run.status === 'running'))
+    add('wait', '○ no engine is running: nothing moves')
+  for (const [name, provider] of facts.fleet.providers)
+    if (provider.listingLostAt !== null)
+      add(
+        'wait',
+        `? ${name} has given no complete list of pods for ${formatClock(facts.now - provider.listingLostAt)}${provider.listingFault ? `: ${provider.listingFault.message}` : ''}`,
+      )
+  if (run?.status === 'running') {
+    if (run.limitReached) add('bad', `✗ the limit of ${run.limitReached === 'cost' ? 'cost' : 'time'} is reached`)
+    if (run.cancelRequested) add('wait', '⊘ terminating: every pod is being ended')
+    else if (run.draining) add('wait', '↓ draining: running jobs are finished, nothing new is started')
+  }
+  return banners.slice(0, BANNERS_MAX)
+}
+
+function summary(facts: Facts, model: Model): string {
+  const run = runOfScreen(facts)
+  if (!run) return ''
+  const { glyph, word } = RUN_WORDS[run.status]
+  const counts = countJobs(facts)
+  const tally = [
+    `${counts.done} done`,
+    counts.failed ? `${counts.failed} failed` : '',
+    counts.cancelled ? `${counts.cancelled} cancelled` : '',
+    counts.waiting ? `${counts.waiting} not run` : '',
+  ].filter(Boolean)
+  const closedAt = run.closedAt ?? facts.now
+  const live = livePods(facts).length
+  const pods = run.policy.keep
+    ? `${plural(live, 'pod')} kept`
+    : live === 0
+      ? 'all pods gone'
+      : `${plural(live, 'pod')} not proven gone yet`
+  const left = Math.ceil((LINGER_MS - (facts.now - closedAt)) / 1000)
+  const leaves =
+    facts.endWhenDone && model.touchedAt < closedAt && left > 0 ? ` · leaves in ${left} s, any key stays` : ''
+  return `${glyph} ${word}: ${tally.join(', ')} · ${formatClock(closedAt - run.openedAt)} · ${formatUsd(runCost(facts.fleet, run.id, facts.now))} · ${pods}${leaves}`
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+export function drawBanners(screen: Screen, region: Region, facts: Facts, model: Model): void {
+  for (const [row, banner] of bannersOf(facts, model).entries())
+    put(screen, region.x + 1, region.y + row, cut(clean(banner.text), region.width - 2), screen.ink[banner.ink])
+}

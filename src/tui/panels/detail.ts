@@ -1,0 +1,232 @@
+// Everything about one job or pod: the pane below the table, and the page behind `enter`.
+import { jobCost } from '../../domain/cost.ts'
+import type { FaultData } from '../../domain/fault.ts'
+import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
+import { type Pod, podCost } from '../../domain/pod.ts'
+import { formatBytes, formatClock, formatUsd } from '../../domain/units.ts'
+import { drawPicture } from '../chart.ts'
+import type { Facts, Model, Page, Picture, Subject } from '../model.ts'
+import { frame, put, type Region, type Screen } from '../screen.ts'
+import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob, podState } from '../state.ts'
+import { clockTime, isAbout, type Line, tell } from '../story.ts'
+import { clean, cut, wrap } from '../text.ts'
+import { waitingFor } from './jobs.ts'
+import { gpuName, podWork } from './pods.ts'
+
+const plain = (text: string): Line => ({ text, ink: 'plain' })
+const dim = (text: string): Line => ({ text, ink: 'dim' })
+
+export function subjectOf(model: Model): Subject | null {
+  if (model.page) return model.page.subject
+  if (model.panel === 'jobs') return model.jobs.selected === null ? null : { jobKey: model.jobs.selected }
+  return model.panel === 'pods' && model.pods.selected !== null ? { podId: model.pods.selected } : null
+}
+
+export function nameOf(subject: Subject, facts: Facts): string {
+  if ('podId' in subject) return clean(subject.podId)
+  return clean(facts.fleet.jobs.get(subject.jobKey)?.spec.jobId ?? subject.jobKey)
+}
+
+export function drawPane(screen: Screen, region: Region, facts: Facts, model: Model): void {
+  const subject = subjectOf(model)
+  const inside = frame(screen, region, subject ? nameOf(subject, facts) : '')
+  if (!subject) return
+  const width = drawPreview(screen, region, inside, facts, subject)
+  const facts1 = factLines(subject, facts).flatMap(line => wrapped(line, width))
+  const rest = Math.max(1, inside.height - facts1.length)
+  const lines = [...facts1.slice(0, inside.height), ...storyLines(subject, facts).slice(-rest)]
+  for (const [row, line] of lines.slice(0, inside.height).entries())
+    put(screen, inside.x, inside.y + row, cut(line.text, width), screen.ink[line.ink])
+}
+
+/** The picture at the right, where there is one; answers the width left for words. */
+function drawPreview(screen: Screen, region: Region, inside: Region, facts: Facts, subject: Subject): number {
+  const picture = pictureOf(subject, facts)
+  if (!picture) return inside.width
+  // Half a cell row a pixel: the height decides, but never more than 40 % of the width.
+  const wanted = Math.ceil((picture.width / Math.max(1, picture.height)) * inside.height * 2)
+  const columns = Math.max(10, Math.min(wanted, Math.floor(inside.width * 0.4)))
+  const x = inside.x + inside.width - columns
+  drawPicture(screen, { x, y: inside.y, width: columns, height: inside.height }, picture)
+  put(screen, x - 2, region.y, '┬', screen.ink.frame)
+  put(screen, x, region.y, ' preview ', screen.ink.strong, columns)
+  for (let y = inside.y; y < inside.y + inside.height; y++) put(screen, x - 2, y, '│', screen.ink.frame)
+  put(screen, x - 2, region.y + region.height - 1, '┴', screen.ink.frame)
+  return inside.width - columns - 3
+}
+
+function pictureOf(subject: Subject, facts: Facts): Picture | null {
+  const jobKey = 'jobKey' in subject ? subject.jobKey : facts.fleet.pods.get(subject.podId)?.jobKey
+  return jobKey ? facts.preview(jobKey) : null
+}
+
+export function drawDetails(
+  screen: Screen,
+  region: Region,
+  facts: Facts,
+  page: Extract<Page, { type: 'details' }>,
+): void {
+  const inside = frame(screen, region, nameOf(page.subject, facts))
+  const width = drawPreview(screen, region, inside, facts, page.subject)
+  const lines = detailLines(page.subject, facts, width)
+  const top = Math.max(0, Math.min(page.top, lines.length - inside.height))
+  for (const [row, line] of lines.slice(top, top + inside.height).entries())
+    put(screen, inside.x, inside.y + row, cut(line.text, width), screen.ink[line.ink])
+}
+
+/** All lines of the page, wrapped. */
+export function detailLines(subject: Subject, facts: Facts, width: number): Line[] {
+  const log = facts.logs(subject).slice(-8)
+  const all = [
+    ...factLines(subject, facts),
+    ...('jobKey' in subject ? moreOfJob(subject.jobKey, facts) : moreOfPod(subject.podId, facts)),
+    plain(''),
+    ...storyLines(subject, facts),
+    ...(log.length > 0 ? [plain(''), dim('log (l shows all)')] : []),
+    ...log.map(line => plain(line.text)),
+  ]
+  return all.flatMap(line => wrapped(line, width))
+}
+
+function wrapped(line: Line, width: number): Line[] {
+  return wrap(clean(line.text), width).map(text => ({ text, ink: line.ink }))
+}
+
+function storyLines(subject: Subject, facts: Facts): Line[] {
+  const job = 'jobKey' in subject ? subject.jobKey : null
+  const jobOfPod = job === null ? undefined : facts.fleet.jobs.get(job)
+  const pod = 'podId' in subject ? subject.podId : jobOfPod ? (podOfJob(jobOfPod, facts)?.id ?? null) : null
+  return facts.fleet.recent
+    .filter(event => isAbout(event, job, pod))
+    .map(event => {
+      const line = tell(event)
+      return { text: `${clockTime(event.at, facts.zone(event.at))}  ${line.text}`, ink: line.ink }
+    })
+}
+
+function factLines(subject: Subject, facts: Facts): Line[] {
+  if ('podId' in subject) {
+    const pod = facts.fleet.pods.get(subject.podId)
+    return pod ? podLines(pod, facts) : []
+  }
+  const job = facts.fleet.jobs.get(subject.jobKey)
+  return job ? jobLines(job, facts) : []
+}
+
+function jobLines(job: Job, facts: Facts): Line[] {
+  const state = jobState(job, facts)
+  const lines: Line[] = []
+  if (liveAttempt(job)) lines.push(liveLine(job, facts))
+  else if (job.status === 'waiting')
+    lines.push({ text: `${state.glyph} waiting: ${waitingFor(job, facts)}`, ink: 'wait' })
+  else if (job.fault && job.status === 'failed') lines.push(...faultLines(job.fault))
+  else lines.push({ text: `${state.glyph} ${state.word}`, ink: state.ink })
+  lines.push(plain(ingredients(job, facts)))
+  return lines
+}
+
+function liveLine(job: Job, facts: Facts): Line {
+  const gauge = gaugeOf(job, facts)
+  const attempt = liveAttempt(job)
+  const { glyph, word } = jobState(job, facts)
+  const parts = [`${glyph} ${word}`]
+  const pod = podOfJob(job, facts)
+  if (pod && pod.linkLostAt !== null) parts.push(`no contact for ${formatClock(facts.now - pod.linkLostAt)}`)
+  if (gauge?.phase === 'running' && gauge.nodeId !== null) {
+    const steps = gauge.step !== null && gauge.steps !== null ? ` ${gauge.step}/${gauge.steps}` : ''
+    parts.push(`node ${gauge.nodeId} ${gauge.nodeTitle ?? ''}${steps}`)
+    if (gauge.perSecond) parts.push(rateOf(gauge.perSecond))
+  }
+  if (gauge && gauge.bytes !== null && (gauge.phase === 'inputs' || gauge.phase === 'outputs'))
+    parts.push(`${formatBytes(gauge.bytes)}${gauge.bytesTotal === null ? '' : ` of ${formatBytes(gauge.bytesTotal)}`}`)
+  parts.push(`attempt ${attempt?.number ?? 1}`)
+  if (gauge) {
+    const isOld = isJobGaugeOld(gauge, facts.now)
+    parts.push(`${Math.max(0, Math.floor((facts.now - gauge.at) / 1000))} s ago${isOld ? ' ?' : ''}`)
+    return { text: parts.join(' · '), ink: isOld ? 'dim' : 'plain' }
+  }
+  return plain([...parts, 'no figures yet'].join(' · '))
+}
+
+function rateOf(perSecond: number): string {
+  return perSecond >= 1 ? `${perSecond.toFixed(1)}/s` : `${(1 / perSecond).toFixed(1)} s a step`
+}
+
+function ingredients(job: Job, facts: Facts): string {
+  const { inputs, outputs, template } = job.spec
+  const bytes = inputs.reduce((sum, input) => sum + (input.bytes ?? 0), 0)
+  const attempt = job.attempts.at(-1)
+  const stored = job.status === 'completed' ? job.published.length : (attempt?.artifacts.length ?? 0)
+  const pod = podOfJob(job, facts)
+  const parts = [
+    `inputs ${inputs.length} file${inputs.length === 1 ? '' : 's'}${bytes ? ` ${formatBytes(bytes)}` : ''}`,
+    `outputs ${stored}/${outputs.length}`,
+    `template ${template}`,
+  ]
+  if (pod) parts.push(`${pod.id} ${gpuName(pod)} ${formatUsd(pod.offer.perHour)}/h`)
+  if (job.attempts.length > 0) parts.push(formatUsd(jobCost(facts.fleet, job, facts.now, facts.allocation)))
+  return parts.join(' · ')
+}
+
+function faultLines(fault: FaultData): Line[] {
+  const where = fault.node ? ` (node ${fault.node.id} ${fault.node.classType})` : ''
+  const lines: Line[] = [{ text: `✗ ${fault.message}${where}`, ink: 'bad' }]
+  if (fault.hint) lines.push({ text: `▸ ${fault.hint}`, ink: 'strong' })
+  return lines
+}
+
+function moreOfJob(key: string, facts: Facts): Line[] {
+  const job = facts.fleet.jobs.get(key)
+  if (!job) return [dim('this job is not known any more')]
+  const lines: Line[] = [dim(`${job.spec.source} · ${job.runId}`)]
+  for (const attempt of job.attempts) {
+    const took = formatClock((attempt.endedAt ?? facts.now) - attempt.requestedAt)
+    const why = attempt.fault ? `: ${attempt.fault.message}` : ''
+    const ink = attempt.status === 'failed' ? 'bad' : 'plain'
+    lines.push({ text: `attempt ${attempt.number} on ${attempt.podId} ${attempt.status} ${took}${why}`, ink })
+  }
+  for (const file of job.published)
+    lines.push({ text: `${file.name} → ${file.path ?? file.url ?? ''}  ${formatBytes(file.bytes)}`, ink: 'good' })
+  if (!isSettled(job)) for (const output of job.spec.outputs) lines.push(dim(`${output.name} → ${output.target}`))
+  return lines
+}
+
+function podLines(pod: Pod, facts: Facts): Line[] {
+  const { glyph, word, ink } = podState(pod)
+  const lines: Line[] = [{ text: `${glyph} ${word} · ${podWork(pod, facts, 40)}`, ink: ink === 'dim' ? 'plain' : ink }]
+  if (pod.broken) lines.push(...faultLines(pod.broken))
+  const parts = [
+    gpuName(pod),
+    `${pod.provider}${pod.offer.region ? ` ${pod.offer.region}` : ''} ${pod.offer.cloud}`,
+    `${formatUsd(pod.offer.perHour)}/h, ${formatUsd(podCost(pod, facts.now))} so far`,
+  ]
+  if (pod.localPort) parts.push(`http://127.0.0.1:${pod.localPort}`)
+  lines.push(plain(parts.join(' · ')))
+  const gauge = facts.gauges.pods.get(pod.id)
+  if (gauge && pod.status === 'ready') {
+    const isOld = isPodGaugeOld(gauge, facts.now)
+    const vram = `${(gauge.vramUsedMiB / 1024).toFixed(1)}/${(gauge.vramTotalMiB / 1024).toFixed(1)} GB`
+    const age = `${Math.max(0, Math.floor((facts.now - gauge.at) / 1000))} s ago${isOld ? ' ?' : ''}`
+    lines.push({
+      text: `GPU ${Math.round(gauge.gpuUtil)} % · VRAM ${vram} · memory bus ${Math.round(gauge.memUtil)} % · ${age}`,
+      ink: isOld ? 'dim' : 'plain',
+    })
+  }
+  return lines
+}
+
+function moreOfPod(id: string, facts: Facts): Line[] {
+  const pod = facts.fleet.pods.get(id)
+  if (!pod) return [dim('this pod is not known any more')]
+  const lines: Line[] = [dim(`${pod.name} · ${pod.ref ?? 'no id yet'} · ${pod.runId}`)]
+  if (pod.address) lines.push(plain(sshLine(pod) ?? ''))
+  lines.push(
+    plain(`${pod.finished} attempt${pod.finished === 1 ? '' : 's'} ended here${pod.draining ? ' · draining' : ''}`),
+  )
+  if (pod.releaseCause) lines.push(plain(`terminated because: ${pod.releaseCause}`))
+  return lines
+}
+
+export function sshLine(pod: Pod): string | null {
+  return pod.address ? `ssh -p ${pod.address.port} ${pod.address.user}@${pod.address.host}` : null
+}

@@ -1,0 +1,126 @@
+// The dialogs: what is about to happen to what, what it costs and loses, the harmless button first.
+import { jobCost } from '../../domain/cost.ts'
+import { type Job, liveAttempt } from '../../domain/job.ts'
+import { mayBill, podCost } from '../../domain/pod.ts'
+import { formatUsd } from '../../domain/units.ts'
+import type { Dialog, Effect, Facts, Model, Question } from '../model.ts'
+import { frame, put, type Screen } from '../screen.ts'
+import { countJobs, gaugeOf, isOver, livePods, unsavedOutputs } from '../state.ts'
+import { clean, cut, wrap } from '../text.ts'
+import { plural } from './banner.ts'
+
+export type Button = { label: string; effect: Effect | null }
+export type DialogText = { title: string; lines: string[]; buttons: Button[] }
+
+const BACK: Button = { label: 'back', effect: null }
+
+/** Worked out anew each frame: progress and cost go on while the dialog is open, the object stays. */
+export function dialogText(dialog: Dialog, facts: Facts): DialogText {
+  if (dialog.ask === 'leave') return leaveText(dialog, facts)
+  const ask = dialog.ask
+  return 'jobKey' in ask ? cancelText(ask, facts) : podText(ask, facts)
+}
+
+function podText(ask: Exclude<Question, { jobKey: string }>, facts: Facts): DialogText {
+  const pod = facts.fleet.pods.get(ask.podId)
+  const name = ask.podId
+  const verb = { 'kill-pod': 'terminate', 'stop-pod': 'stop', 'start-pod': 'start', 'drain-pod': 'drain' }[ask.type]
+  if (!pod || !mayBill(pod)) return { title: `${verb} ${name}?`, lines: [`${name} is already gone`], buttons: [BACK] }
+  const job = pod.jobKey ? facts.fleet.jobs.get(pod.jobKey) : undefined
+  const parts = [name, job ? `${job.spec.jobId}${at(job, facts)}` : 'no job', spent(podCost(pod, facts.now))]
+  const lines = [`${verb} ${parts.join(', ')}?`]
+  const unsaved = job ? unsavedOutputs(job) : 0
+  if (ask.type === 'kill-pod' && unsaved > 0) lines.push(`${plural(unsaved, 'output')} not yet saved`)
+  if (ask.type === 'kill-pod' && job) lines.push('the job goes to another pod if it has tries left')
+  if (ask.type === 'stop-pod') {
+    if (job)
+      lines.push(`${job.spec.jobId} is interrupted${unsaved ? `, ${plural(unsaved, 'output')} not yet saved` : ''}`)
+    lines.push('stopped, its disk is still billed until it is terminated')
+  }
+  if (ask.type === 'drain-pod')
+    lines.push(job ? 'its job is finished first, then it is terminated' : 'it is terminated now')
+  if (ask.type === 'start-pod') lines.push(`it is billed ${formatUsd(pod.offer.perHour)}/h again; the GPU may be taken`)
+  return {
+    title: `${verb} ${name}`,
+    lines,
+    buttons: [BACK, { label: `${verb} ${name}`, effect: { type: 'send', command: ask } }],
+  }
+}
+
+function cancelText(ask: Extract<Question, { jobKey: string }>, facts: Facts): DialogText {
+  const job = facts.fleet.jobs.get(ask.jobKey)
+  const name = job?.spec.jobId ?? ask.jobKey
+  if (!job || job.settledAt !== null)
+    return { title: `cancel ${name}?`, lines: [`${name} is already ${job?.status ?? 'gone'}`], buttons: [BACK] }
+  const cost = jobCost(facts.fleet, job, facts.now, facts.allocation)
+  const live = liveAttempt(job)
+  const lines = [`cancel ${name}${at(job, facts)}${job.attempts.length > 0 ? `, ${spent(cost)}` : ', not started'}?`]
+  const unsaved = unsavedOutputs(job)
+  if (unsaved > 0) lines.push(`${plural(unsaved, 'output')} not yet saved`)
+  if (live) lines.push(`${live.podId} takes the next job`)
+  return {
+    title: `cancel ${name}`,
+    lines,
+    buttons: [BACK, { label: `cancel ${name}`, effect: { type: 'send', command: ask } }],
+  }
+}
+
+function leaveText(dialog: Dialog, facts: Facts): DialogText {
+  const counts = countJobs(facts)
+  const pods = livePods(facts)
+  const unsaved = [...facts.fleet.jobs.values()]
+    .filter(job => job.runId === facts.runId)
+    .reduce((sum, job) => sum + unsavedOutputs(job), 0)
+  const lines = [
+    `${plural(counts.running, 'job')} running, ${counts.waiting} waiting, ${plural(pods.length, 'pod')} billed`,
+    unsaved > 0 ? `terminating now loses ${plural(unsaved, 'output')} not yet saved` : 'no output is unsaved',
+  ]
+  if (dialog.drainAt !== null) {
+    const seconds = Math.max(0, Math.ceil((dialog.drainAt - facts.now) / 1000))
+    lines.push(`draining in ${seconds} s; ctrl-c again terminates all now, esc goes back`)
+  }
+  const leave = (label: string, how: 'background' | 'drain' | 'terminate'): Button => ({
+    label,
+    effect: { type: 'leave', how },
+  })
+  return {
+    title: 'leave',
+    lines,
+    buttons: [
+      leave('go on in the background', 'background'),
+      leave('finish the running jobs, then terminate', 'drain'),
+      leave(`terminate all now (${plural(pods.length, 'pod')})`, 'terminate'),
+      BACK,
+    ],
+  }
+}
+
+/** A screen that owns a run under way asks what becomes of it; any other simply leaves. */
+export function asksOnLeave(facts: Facts): boolean {
+  return facts.runId !== null && !isOver(facts) && !facts.readonly
+}
+
+function at(job: Job, facts: Facts): string {
+  const fraction = gaugeOf(job, facts)?.fraction
+  return fraction === null || fraction === undefined ? '' : ` at ${Math.floor(fraction * 100)} %`
+}
+
+function spent(micro: number): string {
+  return `${formatUsd(micro)} spent`
+}
+
+export function drawDialog(screen: Screen, model: Model, dialog: Dialog, facts: Facts): void {
+  const text = dialogText(dialog, facts)
+  const width = Math.min(model.width - 4, 72)
+  const lines = text.lines.flatMap(line => wrap(clean(line), width - 4))
+  const height = Math.min(model.height, lines.length + text.buttons.length + 3)
+  const region = { x: Math.floor((model.width - width) / 2), y: Math.floor((model.height - height) / 2), width, height }
+  const inside = frame(screen, region, cut(clean(text.title), width - 6), screen.ink.key)
+  for (const [row, line] of lines.entries()) put(screen, inside.x, inside.y + row, line, screen.ink.plain, inside.width)
+  for (const [index, button] of text.buttons.entries()) {
+    const isChosen = index === Math.min(dialog.choice, text.buttons.length - 1)
+    const y = inside.y + lines.length + 1 + index
+    const label = `${isChosen ? '›' : ' '} ${clean(button.label)} `
+    put(screen, inside.x, y, label, isChosen ? screen.ink.title : screen.ink.plain, inside.width)
+  }
+}

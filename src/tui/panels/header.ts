@@ -1,0 +1,103 @@
+// The first two lines: run, pods, money, age of the news; then the panels and how many jobs are in which state.
+import { hourlyRate, runCost } from '../../domain/cost.ts'
+import { formatClock, formatUsd } from '../../domain/units.ts'
+import type { Facts, Model } from '../model.ts'
+import { jobOrder, podOrder } from '../order.ts'
+import { put, type Region, type Screen } from '../screen.ts'
+import { countJobs, isOver, livePods, newsAt, runOfScreen } from '../state.ts'
+import type { Ink } from '../style.ts'
+import { clean, cut, textWidth } from '../text.ts'
+import { plural } from './banner.ts'
+
+/** `weight`: the heaviest go first when there is no room. */
+type Segment = { text: string; ink: Ink; weight: number }
+
+// News come at least with every sample of a pod (5 s); three times that is silence.
+const NEWS_OLD_MS = 15_000
+
+export function drawHeader(screen: Screen, region: Region, facts: Facts, model: Model): void {
+  const title = ' autopod '
+  let x = put(screen, region.x, region.y, title, screen.ink.title) + 1
+  for (const segment of fitting(headerOf(facts, model), region.width - title.length - 2))
+    x = put(screen, x, region.y, `${segment.text}  `, screen.ink[segment.ink], region.width - x)
+}
+
+function headerOf(facts: Facts, model: Model): Segment[] {
+  const segments: Segment[] = []
+  const add = (text: string, weight: number, ink: Ink = 'plain') => segments.push({ text, weight, ink })
+  const run = runOfScreen(facts)
+  add(facts.runId === null ? 'all runs' : shortRun(facts.runId), 5, 'dim')
+  add(plural(livePods(facts).length, 'pod'), 2, 'strong')
+  const rate = hourlyRate(facts.fleet, facts.now, facts.runId)
+  add(`${formatUsd(rate)}/h`, 1, 'strong')
+  const spent = formatUsd(runCost(facts.fleet, facts.runId, facts.now))
+  add(`spent ${spent}${run?.policy.costMax ? ` of ${formatUsd(run.policy.costMax)}` : ''}`, 0, 'strong')
+  if (run && !isOver(facts)) add(formatClock(facts.now - run.openedAt), 6)
+  const balance = facts.gauges.balance
+  if (balance) {
+    const hours = rate > 0 ? Math.floor(balance.micro / rate) : null
+    const text = hours === null ? `balance ${formatUsd(balance.micro)}` : `balance ${hours < 1000 ? hours : '999+'} h`
+    add(text, 7, hours !== null && hours < 2 ? 'bad' : 'plain')
+  }
+  if (facts.readonly) add('read only', 8, 'dim')
+  if (model.frozen) add('‖ frozen', 3, 'wait')
+  else if (!isOver(facts)) {
+    const age = Math.max(0, facts.now - newsAt(facts))
+    const isOld = age > NEWS_OLD_MS
+    const text = facts.fleet.seq === 0 ? 'starting' : age < 60_000 ? `${Math.floor(age / 1000)} s` : formatClock(age)
+    if (facts.fleet.seq === 0) add(text, 4, 'dim')
+    else if (facts.engineAlive) add(isOld ? `last news ${text} ago ?` : `live ${text} ago`, 4, isOld ? 'dim' : 'good')
+    else add('no engine', 4, 'bad')
+  }
+  return segments
+}
+
+/** `run_20261122_153045_a1b2c3d4` → `run_…_c3d4`. */
+export function shortRun(runId: string): string {
+  return runId.length > 12 ? `run_…_${clean(runId).slice(-4)}` : clean(runId)
+}
+
+function fitting(segments: Segment[], width: number): Segment[] {
+  const kept = [...segments]
+  const size = () => kept.reduce((sum, segment) => sum + textWidth(segment.text) + 2, -2)
+  while (kept.length > 1 && size() > width) {
+    const heaviest = kept.reduce((worst, segment) => (segment.weight > worst.weight ? segment : worst))
+    kept.splice(kept.indexOf(heaviest), 1)
+  }
+  return kept
+}
+
+export function drawTabs(screen: Screen, region: Region, facts: Facts, model: Model): void {
+  const { ink } = screen
+  const counts = countJobs(facts)
+  const pods = livePods(facts).length
+  let x = region.x + 1
+  const tabs = [
+    ['jobs', '1', counts.jobs],
+    ['pods', '2', pods],
+    ['events', '4', null],
+  ] as const
+  for (const [name, key, count] of tabs) {
+    const isOpen = model.panel === name
+    x = put(screen, x, region.y, key, ink.key)
+    x = put(screen, x + 1, region.y, count === null ? name : `${name} ${count}`, isOpen ? ink.title : ink.dim) + 2
+  }
+  x++
+  if (model.filter && !model.editing) {
+    const listed = model.panel === 'pods' ? podOrder(model, facts).length : jobOrder(model, facts).length
+    x = put(screen, x, region.y, cut(`/${clean(model.filter)} → ${listed}`, 24), ink.wait) + 2
+  }
+  const states: [string, number, Ink][] = [
+    ['⟳ %n running', counts.running, 'busy'],
+    ['✗ %n failed', counts.failed, 'bad'],
+    ['⋯ %n waiting', counts.waiting, 'wait'],
+    ['✓ %n done', counts.done, 'good'],
+    ['⊘ %n cancelled', counts.cancelled, 'dim'],
+  ]
+  for (const [text, count, colour] of states) {
+    if (count === 0) continue
+    const shown = text.replace('%n', String(count))
+    if (x + textWidth(shown) > region.width) return
+    x = put(screen, x, region.y, shown, ink[colour]) + 2
+  }
+}

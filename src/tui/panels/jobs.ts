@@ -1,0 +1,164 @@
+// The jobs table: one row a job, what it does, how far it is, on what, for how much.
+import { jobCost } from '../../domain/cost.ts'
+import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
+import type { Pod } from '../../domain/pod.ts'
+import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
+import { bar, sparkline } from '../chart.ts'
+import type { Facts, Model } from '../model.ts'
+import { jobOrder } from '../order.ts'
+import type { Region, Screen } from '../screen.ts'
+import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob } from '../state.ts'
+import { type Cell, type Column, drawTable } from '../table.ts'
+import { shortRun } from './header.ts'
+
+export const NOTHING: Cell = { text: '', ink: 'plain' }
+const DASH: Cell = { text: '–', ink: 'dim' }
+
+export function jobColumns(facts: Facts): Column<Job>[] {
+  const runs = new Set<string>()
+  for (const run of facts.fleet.runs.keys()) runs.add(run)
+  const columns: Column<Job>[] = [
+    { id: 'job', title: 'JOB', min: 11, max: 24, drop: 0, cell: job => ({ text: job.spec.jobId, ink: 'strong' }) },
+    { id: 'pod', title: 'POD', min: 8, max: 10, drop: 2, cell: job => podCell(job, facts) },
+    { id: 'status', title: 'STATUS', min: 12, max: 14, drop: 0, cell: job => stateCell(job, facts) },
+    { id: 'progress', title: 'PROGRESS', min: 23, max: 44, drop: 0, cell: (job, w) => progressCell(job, facts, w) },
+    {
+      id: 'gpu',
+      title: 'GPU',
+      min: 5,
+      max: 14,
+      drop: 4,
+      cell: (job, width) => gpuCell(livePod(job, facts), facts, width),
+    },
+    { id: 'vram', title: 'VRAM', min: 8, max: 9, drop: 6, cell: job => vramCell(livePod(job, facts), facts) },
+    { id: 'port', title: 'PORT', min: 5, max: 5, drop: 7, right: true, cell: job => portCell(livePod(job, facts)) },
+    { id: 'age', title: 'AGE', min: 7, max: 8, drop: 5, right: true, cell: job => ageCell(job, facts.now) },
+    { id: 'cost', title: 'COST', min: 6, max: 8, drop: 1, right: true, cell: job => costCell(job, facts) },
+  ]
+  // Job ids are unique within a run only.
+  if (facts.runId === null && runs.size > 1)
+    columns.unshift({
+      id: 'run',
+      title: 'RUN',
+      min: 10,
+      max: 10,
+      drop: 3,
+      cell: job => ({ text: shortRun(job.runId), ink: 'dim' }),
+    })
+  return columns
+}
+
+function livePod(job: Job, facts: Facts): Pod | null {
+  return liveAttempt(job) ? podOfJob(job, facts) : null
+}
+
+function podCell(job: Job, facts: Facts): Cell {
+  const pod = podOfJob(job, facts)
+  if (!pod) return DASH
+  return { text: pod.id, ink: liveAttempt(job) ? 'plain' : 'dim' }
+}
+
+function stateCell(job: Job, facts: Facts): Cell {
+  const { glyph, word, ink } = jobState(job, facts)
+  return { text: `${glyph} ${word}`, ink }
+}
+
+function progressCell(job: Job, facts: Facts, width: number): Cell {
+  if (job.status === 'failed') return { text: job.fault?.message ?? '', ink: 'bad', runsOn: true }
+  if (job.status === 'cancelled') return NOTHING
+  if (job.status === 'completed') {
+    const tries = job.attempts.length > 1 ? ` · attempt ${job.attempts.length}` : ''
+    return { text: `${job.published.length} of ${job.spec.outputs.length} outputs${tries}`, ink: 'dim', runsOn: true }
+  }
+  if (!liveAttempt(job)) return { text: waitingFor(job, facts), ink: 'wait', runsOn: true }
+  return { text: progressText(job, facts, width), ink: isDoubtful(job, facts) ? 'dim' : 'busy' }
+}
+
+/** Why a waiting job waits, in plain words. */
+export function waitingFor(job: Job, facts: Facts): string {
+  const next = job.attempts.length + 1
+  const again = next > 1 ? ` · attempt ${next}` : ''
+  const why = job.fault && next > 1 ? `: ${job.fault.message}` : ''
+  if (job.dueAt > facts.now) return `again in ${formatClock(job.dueAt - facts.now)}${again}${why}`
+  return `next free pod${again}${why}`
+}
+
+function isDoubtful(job: Job, facts: Facts): boolean {
+  const gauge = gaugeOf(job, facts)
+  const pod = podOfJob(job, facts)
+  return (gauge !== null && isJobGaugeOld(gauge, facts.now)) || (pod !== null && pod.linkLostAt !== null)
+}
+
+// Below this the rate of the first moments (loading a model) says nothing about the rest.
+const BASIS_FRACTION = 0.1
+const BASIS_MS = 20_000
+
+/** `▓▓▓▓░░ 67 % 6:18 left`; the bar takes what the words leave. A later attempt says so: the bar began anew. */
+export function progressText(job: Job, facts: Facts, width: number): string {
+  const attempt = liveAttempt(job)
+  if (!attempt) return ''
+  const gauge = gaugeOf(job, facts)
+  const since = attempt.startedAt ?? attempt.requestedAt
+  const underWay = Math.max(0, facts.now - since)
+  const again = attempt.number > 1 ? ` attempt ${attempt.number}` : ''
+  const doubt = isDoubtful(job, facts) ? ' ?' : ''
+  const fraction = gauge?.fraction ?? null
+  if (fraction === null) return `${formatClock(underWay)} under way${again}${doubt}`
+  const knownAt = gauge ? gauge.at - since : 0
+  const hasBasis = gauge?.phase === 'running' && fraction >= BASIS_FRACTION && fraction < 1 && knownAt >= BASIS_MS
+  const left = (knownAt / fraction) * (1 - fraction) - (facts.now - (gauge?.at ?? facts.now))
+  const time = hasBasis && left > 0 && !doubt ? `${formatClock(left)} left` : formatClock(underWay)
+  const words = ` ${String(Math.floor(fraction * 100)).padStart(2)} % ${time}${again}${doubt}`
+  return `${bar(fraction, Math.max(3, Math.min(20, width - words.length)))}${words}`
+}
+
+export function gpuCell(pod: Pod | null, facts: Facts, width: number): Cell {
+  const gauge = pod && facts.gauges.pods.get(pod.id)
+  if (!pod || !gauge || pod.status !== 'ready') return NOTHING
+  const isOld = isPodGaugeOld(gauge, facts.now)
+  const figure = `${String(Math.round(gauge.gpuUtil)).padStart(3)}${isOld ? ' ?' : ' %'}`
+  const text = width >= 10 ? `${figure} ${sparkline(gauge.history, width - 6)}` : figure
+  return { text, ink: isOld ? 'dim' : 'plain' }
+}
+
+export function vramCell(pod: Pod | null, facts: Facts): Cell {
+  const gauge = pod && facts.gauges.pods.get(pod.id)
+  if (!pod || !gauge || pod.status !== 'ready' || gauge.vramTotalMiB === 0) return NOTHING
+  const isOld = isPodGaugeOld(gauge, facts.now)
+  const gb = (mib: number) => Math.round(mib / 1024)
+  const figure = `${gb(gauge.vramUsedMiB)}/${gb(gauge.vramTotalMiB)}`
+  return { text: isOld ? `${figure} ?` : `${figure} GB`, ink: isOld ? 'dim' : 'plain' }
+}
+
+export function portCell(pod: Pod | null): Cell {
+  return pod?.localPort ? { text: String(pod.localPort), ink: 'plain' } : NOTHING
+}
+
+/** Since the first attempt until the end: what the job took, not what it waited. */
+function ageCell(job: Job, now: Millis): Cell {
+  const first = job.attempts[0]
+  if (!first) return NOTHING
+  return { text: formatClock((job.settledAt ?? now) - first.requestedAt), ink: isSettled(job) ? 'dim' : 'plain' }
+}
+
+function costCell(job: Job, facts: Facts): Cell {
+  if (job.attempts.length === 0) return NOTHING
+  return { text: formatUsd(jobCost(facts.fleet, job, facts.now, facts.allocation)), ink: 'plain' }
+}
+
+export function drawJobs(screen: Screen, region: Region, facts: Facts, model: Model): void {
+  const order = jobOrder(model, facts)
+  const { top, selected, sort, reverse } = model.jobs
+  const rows = order
+    .slice(top, top + region.height - 1)
+    .map(key => facts.fleet.jobs.get(key))
+    .filter(job => job !== undefined)
+  drawTable(screen, region, {
+    columns: jobColumns(facts),
+    rows,
+    selected: rows.findIndex(job => job.key === selected),
+    sort,
+    reverse,
+    empty: model.filter ? `no job contains “${model.filter}”; esc clears the filter` : 'no jobs yet',
+  })
+}

@@ -1,0 +1,109 @@
+// A screen as data: a grid of characters and attributes. Panels write into it, the tests print it, the painter shows it.
+import { type Attribute, asciiOf, type Palette } from './style.ts'
+import { charWidth } from './text.ts'
+
+export type Screen = {
+  width: number
+  height: number
+  /** Code points, row by row; 0 = the second cell of a wide character. */
+  chars: Uint32Array
+  attributes: Uint32Array
+  ink: Palette
+  ascii: boolean
+}
+
+export type Region = { x: number; y: number; width: number; height: number }
+
+export function newScreen(width: number, height: number, ink: Palette, ascii: boolean): Screen {
+  const cells = Math.max(0, width * height)
+  return {
+    width,
+    height,
+    chars: new Uint32Array(cells).fill(0x20),
+    attributes: new Uint32Array(cells).fill(ink.plain),
+    ink,
+    ascii,
+  }
+}
+
+/**
+ * Writes one line of text, at most `width` cells and never beyond the screen; answers the column after it.
+ * The last guard against hostile text: a control character that comes this far becomes a space.
+ */
+export function put(
+  screen: Screen,
+  x: number,
+  y: number,
+  text: string,
+  attribute: Attribute,
+  width: number = screen.width,
+): number {
+  if (y < 0 || y >= screen.height || x < 0) return x
+  const end = Math.min(screen.width, x + width)
+  let column = x
+  for (let i = 0; i < text.length; i++) {
+    let codePoint = text.codePointAt(i) ?? 0x20
+    if (codePoint > 0xffff) i++
+    if (codePoint < 0x20 || (codePoint >= 0x7f && codePoint < 0xa0)) codePoint = 0x20
+    const cells = charWidth(codePoint)
+    if (screen.ascii) codePoint = asciiOf(codePoint)
+    if (column + cells > end) break
+    const at = y * screen.width + column
+    unpair(screen, at, y)
+    if (cells === 2) unpair(screen, at + 1, y)
+    screen.chars[at] = codePoint
+    screen.attributes[at] = attribute
+    if (cells === 2) {
+      screen.chars[at + 1] = screen.ascii ? 0x20 : 0
+      screen.attributes[at + 1] = attribute
+    }
+    column += cells
+  }
+  return column
+}
+
+/** A wide character that loses one of its cells becomes spaces: half of one would shift the whole row. */
+function unpair(screen: Screen, at: number, y: number): void {
+  if (screen.chars[at] === 0) screen.chars[at - 1] = 0x20
+  else if (at + 1 < (y + 1) * screen.width && screen.chars[at + 1] === 0) screen.chars[at + 1] = 0x20
+}
+
+export function fill(screen: Screen, region: Region, text: string, attribute: Attribute): void {
+  const line = text.repeat(Math.max(0, region.width))
+  for (let y = region.y; y < region.y + region.height; y++) put(screen, region.x, y, line, attribute, region.width)
+}
+
+/** Lays the selection over a row: characters stay. */
+export function select(screen: Screen, x: number, y: number, width: number): void {
+  for (let at = y * screen.width + x; at < y * screen.width + Math.min(screen.width, x + width); at++)
+    screen.attributes[at] = screen.ink.selected(screen.attributes[at] ?? screen.ink.plain)
+}
+
+/** An empty frame with a title; answers what is inside. */
+export function frame(screen: Screen, region: Region, title: string, attribute: Attribute = screen.ink.frame): Region {
+  const { x, y, width, height } = region
+  fill(screen, region, ' ', screen.ink.plain)
+  const line = '─'.repeat(Math.max(0, width - 2))
+  put(screen, x, y, `┌${line}┐`, attribute, width)
+  put(screen, x, y + height - 1, `└${line}┘`, attribute, width)
+  for (let row = y + 1; row < y + height - 1; row++) {
+    put(screen, x, row, '│', attribute)
+    put(screen, x + width - 1, row, '│', attribute)
+  }
+  if (title) put(screen, x + 2, y, ` ${title} `, screen.ink.strong, width - 4)
+  return { x: x + 2, y: y + 1, width: width - 4, height: height - 2 }
+}
+
+/** The characters alone, rows without trailing blanks: what the golden screens hold. */
+export function textOf(screen: Screen): string {
+  const rows: string[] = []
+  for (let y = 0; y < screen.height; y++) {
+    let row = ''
+    for (let x = 0; x < screen.width; x++) {
+      const codePoint = screen.chars[y * screen.width + x] ?? 0x20
+      if (codePoint !== 0) row += String.fromCodePoint(codePoint)
+    }
+    rows.push(row.trimEnd())
+  }
+  return `${rows.join('\n')}\n`
+}

@@ -1,0 +1,126 @@
+// Events as one line of plain words each: what the events panel and the details tell.
+import type { Event } from '../domain/event.ts'
+import type { FaultData } from '../domain/fault.ts'
+import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
+import { STAGE_WORDS } from './panels/pods.ts'
+import type { Ink } from './style.ts'
+
+export type Line = { text: string; ink: Ink }
+
+export function tell(event: Event): Line {
+  switch (event.type) {
+    case 'engine.started':
+      return plain(`engine ${event.version} started (pid ${event.pid})`)
+    case 'engine.stopped':
+      return plain('engine stopped')
+    case 'run.opened':
+      return plain(`run opened on ${event.policy.provider}, at most ${event.policy.podsMax} pods`)
+    case 'run.drain_requested':
+      return wait('run: finish what runs, then terminate')
+    case 'run.cancel_requested':
+      return wait('run: terminate all')
+    case 'run.limit_reached':
+      return bad(`run: limit of ${event.limit} reached`)
+    case 'run.closed':
+      return { text: `run over: ${event.status.replace('_', ' ')}`, ink: event.status === 'completed' ? 'good' : 'bad' }
+    case 'job.queued':
+      return plain(`${event.spec.jobId} queued`)
+    case 'job.cancel_requested':
+      return wait(`${job(event.jobKey)} to be cancelled`)
+    case 'job.retry_requested':
+      return wait(`${job(event.jobKey)} to be run again`)
+    case 'job.completed': {
+      const bytes = event.published.reduce((sum, file) => sum + file.bytes, 0)
+      return {
+        text: `✓ ${job(event.jobKey)} done, ${event.published.length} files, ${formatBytes(bytes)}`,
+        ink: 'good',
+      }
+    }
+    case 'job.failed':
+      return bad(`✗ ${job(event.jobKey)} failed: ${words(event.fault)}`)
+    case 'job.delayed':
+      return wait(`${job(event.jobKey)} again in ${formatClock(event.dueAt - event.at)}: ${event.why}`)
+    case 'job.cancelled':
+      return wait(`⊘ ${job(event.jobKey)} cancelled`)
+    case 'pod.requested':
+      return plain(`${event.podId} asked for: ${event.offer.gpuName} at ${formatUsd(event.offer.perHour)}/h`)
+    case 'pod.created':
+      return plain(`${event.podId} created as ${event.ref}, ${formatUsd(event.perHour)}/h`)
+    case 'pod.refused':
+      return bad(`✗ ${event.podId} refused: ${words(event.fault)}`)
+    case 'pod.port_held':
+      return plain(`${event.podId} gets local port ${event.localPort}`)
+    case 'pod.stage_reached':
+      return plain(`${event.podId} ${STAGE_WORDS[event.stage]}`)
+    case 'pod.addressed':
+      return plain(`${event.podId} is at ${event.address.host}:${event.address.port}`)
+    case 'pod.host_key_pinned':
+      return plain(`${event.podId} host key ${event.hostKey}`)
+    case 'pod.ready':
+      return { text: `${event.podId} ready`, ink: 'good' }
+    case 'pod.link_lost':
+      return bad(`? ${event.podId} lost contact: ${words(event.fault)}`)
+    case 'pod.link_restored':
+      return { text: `${event.podId} in contact again`, ink: 'good' }
+    case 'pod.broken':
+      return bad(`✗ ${event.podId} broken: ${words(event.fault)}`)
+    case 'pod.drain_requested':
+      return wait(`${event.podId} to be drained`)
+    case 'pod.stop_requested':
+      return wait(`${event.podId} to be stopped`)
+    case 'pod.stopped':
+      return wait(`‖ ${event.podId} stopped, ${formatUsd(event.perHour)}/h`)
+    case 'pod.start_requested':
+      return wait(`${event.podId} to be started again`)
+    case 'pod.release_requested':
+      return wait(`⊘ ${event.podId} to be terminated: ${event.cause}`)
+    case 'pod.release_accepted':
+      return plain(`${event.podId} termination accepted`)
+    case 'pod.gone':
+      return plain(`${event.podId} proven gone`)
+    case 'attempt.requested':
+      return plain(`${job(event.jobKey)} attempt ${event.attempt} given to ${event.podId}`)
+    case 'attempt.started':
+      return plain(`${job(event.jobKey)} attempt ${event.attempt} started`)
+    case 'artifact.stored':
+      return plain(`${job(event.jobKey)} stored ${event.artifact.file}, ${formatBytes(event.artifact.bytes)}`)
+    case 'attempt.succeeded':
+      return plain(`${job(event.jobKey)} attempt ${event.attempt} succeeded`)
+    case 'attempt.failed':
+      return bad(`✗ ${job(event.jobKey)} attempt ${event.attempt} failed: ${words(event.fault)}`)
+    case 'attempt.cancelled':
+      return wait(`⊘ ${job(event.jobKey)} attempt ${event.attempt} cancelled`)
+    case 'listing.lost':
+      return bad(`? ${event.provider} gives no complete list: ${words(event.fault)}`)
+    case 'listing.found':
+      return { text: `${event.provider} lists its pods again`, ink: 'good' }
+    case 'operator.needed':
+      return bad(`✗ ${event.provider} needs you: ${words(event.fault)}`)
+    case 'operator.cleared':
+      return { text: `${event.provider} works again`, ink: 'good' }
+  }
+}
+
+/** It tells of this job, or of this pod. */
+export function isAbout(event: Event, jobKey: string | null, podId: string | null): boolean {
+  if (jobKey !== null && 'jobKey' in event && event.jobKey === jobKey) return true
+  if (jobKey !== null && event.type === 'job.queued') return `${event.runId}/${event.spec.jobId}` === jobKey
+  return podId !== null && 'podId' in event && event.podId === podId
+}
+
+function job(key: string): string {
+  return key.slice(key.indexOf('/') + 1)
+}
+
+function words(fault: FaultData): string {
+  return fault.hint ? `${fault.message} (${fault.hint})` : fault.message
+}
+
+const plain = (text: string): Line => ({ text, ink: 'plain' })
+const wait = (text: string): Line => ({ text, ink: 'wait' })
+const bad = (text: string): Line => ({ text, ink: 'bad' })
+
+/** `14:02:11` in the user's zone. */
+export function clockTime(at: number, zoneMinutes: number): string {
+  return new Date(at + zoneMinutes * 60_000).toISOString().slice(11, 19)
+}

@@ -1,0 +1,97 @@
+// Text from outside made fit for cells: no control sequence, nothing invisible, a known width for every character.
+
+// Whole sequences first (so that `ESC[31m` leaves nothing behind), 7-bit and 8-bit introducers alike; an unfinished one takes the rest of its kind.
+const SEQUENCES = new RegExp(
+  [
+    '(?:\\x1b\\[|\\x9b)[\\x30-\\x3f]*[\\x20-\\x2f]*[\\x40-\\x7e]?', // CSI
+    '(?:\\x1b[\\]PX^_]|[\\x90\\x98\\x9d\\x9e\\x9f])[^\\x07\\x1b\\x9c]*(?:\\x07|\\x1b\\\\|\\x9c)?', // OSC, DCS, SOS, PM, APC
+    '\\x1b[\\x20-\\x2f]*[\\x30-\\x7e]?',
+  ].join('|'),
+  'g',
+)
+const SPACES = /[\t\n\v\f\r\u0085\u2028\u2029\u00a0\u2000-\u200a\u202f\u205f\u3000]+/g
+// C0, C1, format characters (bidi, zero-width, tags), lone surrogates, combining marks, variation selectors, unassigned.
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Cn}\p{M}\u115f\u1160\u3164\uffa0]/gu
+// Terminals disagree on the width of these (contracts: seen with xterm.js, tmux 3.3a), so they get a stand-in of one cell.
+const UNSURE = /\p{Emoji_Presentation}|[\p{Co}\u{1f000}-\u{1faff}]/gu
+
+/** One line of plain text for a cell row; never longer than it was. */
+export function clean(text: string): string {
+  if (/^[\x20-\x7e]*$/.test(text)) return text
+  return text
+    .slice(0, 10_000)
+    .replace(SEQUENCES, '')
+    .replace(SPACES, ' ')
+    .normalize('NFC')
+    .replace(INVISIBLE, '')
+    .replace(UNSURE, '▯')
+}
+
+// East Asian Width W and F (Unicode 16), without the emoji blocks, which `clean` has replaced.
+const WIDE: readonly (readonly [number, number])[] = [
+  [0x1100, 0x115f],
+  [0x2329, 0x232a],
+  [0x2e80, 0x303e],
+  [0x3041, 0x33ff],
+  [0x3400, 0x4dbf],
+  [0x4e00, 0x9fff],
+  [0xa000, 0xa4cf],
+  [0xa960, 0xa97f],
+  [0xac00, 0xd7a3],
+  [0xf900, 0xfaff],
+  [0xfe10, 0xfe19],
+  [0xfe30, 0xfe6f],
+  [0xff01, 0xff60],
+  [0xffe0, 0xffe6],
+  [0x16fe0, 0x18aff],
+  [0x1b000, 0x1b2ff],
+  [0x20000, 0x3fffd],
+]
+
+/** Cells of one printable character: 1 or 2. */
+export function charWidth(codePoint: number): 1 | 2 {
+  if (codePoint < 0x1100) return 1
+  for (const [first, last] of WIDE) if (codePoint >= first && codePoint <= last) return 2
+  return 1
+}
+
+/** Cells of a cleaned text. */
+export function textWidth(text: string): number {
+  let width = 0
+  for (let i = 0; i < text.length; i++) {
+    const codePoint = text.codePointAt(i) ?? 0
+    if (codePoint > 0xffff) i++
+    width += charWidth(codePoint)
+  }
+  return width
+}
+
+/** At most `width` cells; what was cut shows as `…`. */
+export function cut(text: string, width: number): string {
+  if (width <= 0) return ''
+  if (text.length <= width / 2 || textWidth(text) <= width) return text
+  let taken = ''
+  let used = 0
+  for (const char of text) {
+    const cells = charWidth(char.codePointAt(0) ?? 0)
+    if (used + cells > width - 1) break
+    taken += char
+    used += cells
+  }
+  return `${taken}…`
+}
+
+/** Pieces of at most `width` cells, broken at spaces where that loses no more than a third of a line; at least one piece. */
+export function wrap(text: string, width: number): string[] {
+  const pieces: string[] = []
+  let rest = text
+  while (width > 1 && textWidth(rest) > width) {
+    const head = cut(rest, width + 1).slice(0, -1)
+    const space = head.lastIndexOf(' ')
+    const at = space > (head.length * 2) / 3 ? space : head.length
+    pieces.push(rest.slice(0, at))
+    rest = rest.slice(at).replace(/^ /, '')
+  }
+  pieces.push(rest)
+  return pieces
+}

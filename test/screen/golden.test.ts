@@ -1,0 +1,144 @@
+// Screens as text, compared with fixtures/screens; UPDATE_SCREENS=1 writes them anew, to be read before they are committed.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { type Facts, type Model, newModel, type Picture } from '../../src/tui/model.ts'
+import { type Screen, textOf } from '../../src/tui/screen.ts'
+import { palette } from '../../src/tui/style.ts'
+import { settle, update } from '../../src/tui/update.ts'
+import { view } from '../../src/tui/view.ts'
+import { busyWorld, factsOf, largeWorld, MINUTE, newWorld, queue, RUN, SECOND, type World } from './fleets.ts'
+
+const FOLDER = new URL('../../fixtures/screens/', import.meta.url)
+const SIZES = ['60x15', '80x24', '120x40', '200x60']
+
+/** The screen after these keys, half a second apart. */
+function shot(world: World, size: string, keys: string[] = [], changes: Partial<Facts> = {}, ascii = false): Screen {
+  const [width = 0, height = 0] = size.split('x').map(Number)
+  let model: Model = newModel(width, height)
+  let passed = 0
+  const facts = () => factsOf(world, { now: world.now() + passed, ...changes })
+  for (const name of keys) {
+    model = settle(model, facts(), width, height).model
+    model = update(model, { type: 'key', name }, facts()).model
+    passed += SECOND / 2
+  }
+  model = settle(model, facts(), width, height).model
+  return view(model, facts(), palette(256), ascii)
+}
+
+function matches(name: string, screen: Screen): void {
+  const file = new URL(`${name}.txt`, FOLDER)
+  const text = textOf(screen)
+  if (process.env.UPDATE_SCREENS) writeFileSync(file, text)
+  expect(text).toBe(readFileSync(file, 'utf8'))
+  const lines = text.split('\n')
+  expect(lines.length - 1).toBe(screen.height)
+}
+
+const gradient = (): Picture => {
+  const rgb = new Uint8Array(32 * 24 * 3)
+  for (let at = 0; at < rgb.length; at++) rgb[at] = at % 251
+  return { width: 32, height: 24, rgb }
+}
+
+function loggedWorld(): World {
+  const world = busyWorld()
+  const lines = Array.from({ length: 300 }, (_, index) => ({
+    at: world.now() - (300 - index) * SECOND,
+    text:
+      index % 50 === 49 ? `Error: step ${index} gave nan` : `step ${index}: loss 0.${index} ${'x'.repeat(index % 90)}`,
+  }))
+  world.lines.set(`${RUN}/job-001`, lines)
+  return world
+}
+
+function overWorld(): World {
+  const world = newWorld()
+  queue(world, ['job-001'])
+  world.podReady('pod-0001', 8188)
+  world.startJob('job-001', 'pod-0001')
+  world.pass(MINUTE)
+  const jobKey = `${RUN}/job-001`
+  world.add({ type: 'attempt.succeeded', jobKey, attempt: 1 }, { type: 'job.completed', jobKey, published: [] })
+  world.add({ type: 'pod.release_requested', podId: 'pod-0001', cause: 'nothing left to do' })
+  world.pass(3 * SECOND)
+  world.add({ type: 'pod.release_accepted', podId: 'pod-0001' })
+  world.pass(20 * SECOND)
+  world.add({ type: 'pod.gone', podId: 'pod-0001', billedUntil: world.now() })
+  world.add({ type: 'run.closed', runId: RUN, status: 'completed' })
+  world.pass(2 * SECOND)
+  return world
+}
+
+for (const size of SIZES) {
+  test(`an empty run at ${size}`, () => matches(`empty-${size}`, shot(newWorld(), size)))
+  test(`one waiting job at ${size}`, () => {
+    const world = newWorld()
+    queue(world, ['job-001'])
+    matches(`one-${size}`, shot(world, size))
+  })
+  test(`eight jobs in all states at ${size}`, () => matches(`eight-${size}`, shot(busyWorld(), size)))
+  test(`five thousand jobs at ${size}`, () => matches(`five-thousand-${size}`, shot(largeWorld(5000), size)))
+  test(`pods at ${size}`, () => matches(`pods-${size}`, shot(busyWorld(), size, ['2'])))
+  test(`the kill dialog at ${size}`, () => matches(`kill-${size}`, shot(busyWorld(), size, ['k'])))
+  test(`the leave dialog at ${size}`, () => matches(`leave-${size}`, shot(busyWorld(), size, ['q'])))
+  test(`all keys at ${size}`, () => matches(`keys-${size}`, shot(busyWorld(), size, ['?'])))
+  test(`a log at ${size}`, () => matches(`log-${size}`, shot(loggedWorld(), size, ['l'])))
+  test(`the details of a job at ${size}`, () => matches(`details-${size}`, shot(loggedWorld(), size, ['enter'])))
+}
+
+test('events at 80x24', () => matches('events-80x24', shot(busyWorld(), '80x24', ['4'])))
+test('a picture in the detail pane at 120x40', () => {
+  const world = busyWorld()
+  world.pictures.set(`${RUN}/job-001`, gradient())
+  matches('picture-120x40', shot(world, '120x40'))
+})
+test('a run that is over at 80x24', () => matches('over-80x24', shot(overWorld(), '80x24', [], { endWhenDone: true })))
+test('a failed job is selected at 120x40', () =>
+  matches('failed-120x40', shot(busyWorld(), '120x40', ['down', 'down', 'down'])))
+test('nothing but ASCII at 80x24', () => {
+  const screen = shot(busyWorld(), '80x24', [], {}, true)
+  matches('ascii-80x24', screen)
+  expect(textOf(screen)).toMatch(/^[\x20-\x7e\n]*$/)
+})
+test('a terminal that is too small says what it needs', () => matches('small-59x14', shot(busyWorld(), '59x14')))
+test('a viewer without an engine and with pods that may be billed at 80x24', () =>
+  matches('no-engine-80x24', shot(busyWorld(), '80x24', [], { engineAlive: false, runId: null })))
+test('figures that are too old are doubted at 120x40', () => {
+  const world = busyWorld()
+  world.pass(MINUTE)
+  world.add({
+    type: 'pod.link_lost',
+    podId: 'pod-0002',
+    fault: { kind: 'transient', code: 'link_lost', message: 'no answer' },
+  })
+  world.pass(20 * SECOND)
+  matches('old-120x40', shot(world, '120x40'))
+})
+test('a filter being typed at 80x24', () => matches('filter-80x24', shot(busyWorld(), '80x24', ['/', 'f', 'a', 'i'])))
+test('what a person must do stands across the screen at 80x24', () => {
+  const world = busyWorld()
+  world.add({
+    type: 'operator.needed',
+    provider: 'runpod',
+    fault: { kind: 'operator', code: 'key_refused', message: 'RunPod refuses the key', hint: 'Make a new one.' },
+  })
+  matches('operator-80x24', shot(world, '80x24'))
+})
+test('a second attempt says so where its bar began anew at 120x40', () => {
+  const world = newWorld()
+  queue(world, ['job-001', 'job-002'])
+  world.podReady('pod-0001', 8188)
+  world.startJob('job-001', 'pod-0001')
+  world.pass(MINUTE)
+  const fault = { kind: 'pod' as const, code: 'tunnel_dead', message: 'the tunnel died' }
+  world.add({ type: 'attempt.failed', jobKey: `${RUN}/job-001`, attempt: 1, fault })
+  world.add({ type: 'job.delayed', jobKey: `${RUN}/job-001`, dueAt: world.now() + 10_000, why: 'backoff' })
+  world.startJob('job-002', 'pod-0001')
+  world.pass(8 * SECOND)
+  matches('backoff-120x40', shot(world, '120x40'))
+  world.add({ type: 'attempt.cancelled', jobKey: `${RUN}/job-002`, attempt: 1 })
+  world.startJob('job-001', 'pod-0001', 2)
+  world.jobGauge('job-001', { fraction: 0.12, attempt: 2 })
+  matches('attempt-2-120x40', shot(world, '120x40'))
+})
