@@ -33,7 +33,9 @@ export function nearest(word: string, known: string[]): string | null {
     if (!best || edits < best.edits) best = { word: candidate, edits }
   }
   // A third of the letters: `stesp` is `steps`, but `seed` is not `steps`.
-  if (best && best.edits <= Math.max(1, Math.floor(Math.max(word.length, best.word.length) / 3))) return best.word
+  const editsMax = best ? Math.max(1, Math.floor(Math.max(word.length, best.word.length) / 3)) : 0
+  // Of a one-letter word nothing would be left.
+  if (best && best.edits <= editsMax && best.edits < word.length) return best.word
   // `template` is meant as `workflow_template`, although nine letters are missing.
   return asked.length >= 4 ? (known.find(candidate => candidate.toLowerCase().includes(asked)) ?? null) : null
 }

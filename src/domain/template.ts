@@ -115,7 +115,7 @@ function linkProblems(graph: Graph): Problem[] {
       problems.push({
         in: 'template',
         place: nodePlace(id, node.class_type, field),
-        what: `links to node "${value[0]}", which does not exist${didYouMean(value[0], Object.keys(graph))}`,
+        what: `links to node "${value[0]}", which does not exist`,
         remedy: 'Link to a node of this workflow, or export it again with Save (API Format).',
       })
     }

@@ -76,7 +76,13 @@ export async function readJson(path: string, cwd: string): Promise<Read<unknown>
   }
   if (text.trim() === '') return flaw('is empty', 'Write a job into it; `autopod schema job` shows the format.')
   try {
-    return { value: JSON.parse(text) as unknown }
+    let isOdd = false
+    const value: unknown = JSON.parse(text, (key, item: unknown) => {
+      isOdd ||= key === '__proto__'
+      return item
+    })
+    // zod would pass over it without a word.
+    return isOdd ? flaw('has a key "__proto__"', 'Rename it.') : { value }
   } catch (error) {
     return { flaws: [syntaxFlaw(file, text, error)] }
   }
