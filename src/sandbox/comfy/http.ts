@@ -43,11 +43,17 @@ const isLoopback = (host: string) => host === 'localhost' || host === '[::1]' ||
 export function isForeign(headers: IncomingMessage['headers']): boolean {
   if (headers['sec-fetch-site'] === 'cross-site') return true
   const { host, origin } = headers
-  if (!host || !origin || !URL.canParse(origin)) return false
+  if (!host || !origin || !URL.canParse(origin) || !URL.canParse(`http://${host}`)) return false
   const here = new URL(`http://${host}`)
   const there = new URL(origin)
   if (!isLoopback(here.hostname)) return false
   return here.port === '' || there.port === '' ? here.hostname !== there.hostname : here.host !== there.host
+}
+
+/** Path and query of a request; an address that is none is the root's. */
+export function addressOf(incoming: IncomingMessage): URL {
+  const base = 'http://localhost'
+  return URL.canParse(incoming.url ?? '', base) ? new URL(incoming.url ?? '', base) : new URL(base)
 }
 
 /** The body, or null when it is larger than allowed; it is read to its end either way, as the real server does. */
@@ -104,7 +110,7 @@ export async function answer(
 
 async function replyTo(routes: Routes, incoming: IncomingMessage): Promise<Reply> {
   const body = await readBody(incoming)
-  const url = new URL(incoming.url ?? '/', 'http://localhost')
+  const url = addressOf(incoming)
   if (isForeign(incoming.headers)) return empty(403)
   const twin = url.pathname.startsWith('/api/') ? url.pathname.slice(4) : null
   for (const [pattern, methods] of Object.entries(routes)) {

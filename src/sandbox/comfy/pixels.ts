@@ -158,7 +158,7 @@ export async function readPictures(path: string): Promise<{ image: Pictures; mas
     const upright = sharp(path, { page }).autoOrient().toColourspace('srgb')
     const { data, info } = await upright.clone().removeAlpha().raw().toBuffer({ resolveWithObject: true })
     Object.assign(image, { width: info.width, height: info.height })
-    image.frames.push(info.channels === 3 ? data : Buffer.concat([...data].map(v => Buffer.from([v, v, v]))))
+    image.frames.push(data)
     if (!hasAlpha) {
       mask.frames.push(Buffer.alloc(64 * 64))
       continue

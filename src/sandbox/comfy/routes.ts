@@ -66,6 +66,7 @@ export function createRoutes(site: Site): Routes {
     logs.add('INFO', 'got prompt')
     const body = jsonBody(request)
     const number = 'number' in body ? Number(body.number) : body.front ? -counter : counter
+    if (Number.isNaN(number)) throw new Error('could not convert string to float')
     if (!('number' in body)) counter += 1
     if (!('prompt' in body)) return plainError('no_prompt', 'No prompt provided', 'No prompt provided')
     const promptId = body.prompt_id === undefined || body.prompt_id === null ? randomUUID() : body.prompt_id

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { runPrompt } from './execute.ts'
 import type { FaultKind } from './faults.ts'
 import { type Folders, openFolders } from './folders.ts'
-import { answer, isForeign } from './http.ts'
+import { addressOf, answer, isForeign } from './http.ts'
 import { createLogs } from './logs.ts'
 import type { NodeResult } from './nodes.ts'
 import { createQueue, type QueueItem } from './queue.ts'
@@ -56,26 +56,24 @@ export async function startComfy(options: ComfyOptions): Promise<Comfy> {
   const counts = new Map<string, number>()
   const over = new AbortController()
   let port = options.port ?? 0
+  let current: Process | null = null
+  let restarting: Promise<void> = Promise.resolve()
   const start = async () => {
     const folders = await openFolders(options.root)
-    const started = await startProcess(options, folders, port, counts, () => void restart())
-    port = started.port
-    return started
+    const crash = () => {
+      restarting = restart().catch(error => options.log(`could not start again: ${error}`))
+    }
+    current = await startProcess(options, folders, port, counts, crash)
+    port = current.port
   }
   const restart = async () => {
     const dying = current
     current = null
     await dying?.kill()
     await sleep(options.downMs ?? 2000, undefined, { signal: over.signal }).catch(() => {})
-    if (over.signal.aborted) return
-    restarting = start().then(started => {
-      current = started
-      if (over.signal.aborted) return started.kill()
-    })
-    await restarting.catch(error => options.log(`could not start again: ${error}`))
+    if (!over.signal.aborted) await start()
   }
-  let current: Process | null = await start()
-  let restarting: Promise<void> = Promise.resolve()
+  await start()
   return {
     port,
     url: `http://127.0.0.1:${port}`,
@@ -83,7 +81,7 @@ export async function startComfy(options: ComfyOptions): Promise<Comfy> {
     executing: () => current?.executing() ?? null,
     async stop() {
       over.abort()
-      await restarting.catch(() => {})
+      await restarting
       await current?.kill()
       current = null
     },
@@ -205,7 +203,7 @@ async function startProcess(
   })
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => {})
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname
+    const path = addressOf(request).pathname
     if (isForeign(request.headers) || (path !== '/ws' && path !== '/api/ws')) {
       socket.end(
         `HTTP/1.1 ${isForeign(request.headers) ? '403 Forbidden' : '404 Not Found'}\r\nContent-Length: 0\r\n\r\n`,

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { addressOf } from './http.ts'
 import type { LogEntry } from './logs.ts'
 
 export type Hub = ReturnType<typeof createHub>
@@ -87,8 +88,7 @@ export function createHub(hooks: HubHooks) {
       else subscribers.delete(sid)
     },
     upgrade(request: IncomingMessage, socket: Duplex, head: Buffer) {
-      const query = new URL(request.url ?? '/', 'http://localhost').searchParams
-      const sid = query.get('clientId') || randomUUID().replaceAll('-', '')
+      const sid = addressOf(request).searchParams.get('clientId') || randomUUID().replaceAll('-', '')
       acceptor.handleUpgrade(request, socket, head, ws => welcome(ws, sid))
     },
     /** As a killed process does it: no close frame, the client sees 1006. */
