@@ -4,7 +4,7 @@ import type { Dialer, Machine, Tunnel } from '../../ports.ts'
 import { type Connection, type Login, openConnection } from './connection.ts'
 import { download } from './download.ts'
 import { exec } from './exec.ts'
-import { place } from './faults.ts'
+import { aborted, place } from './faults.ts'
 import { parsePrivateKey } from './keys.ts'
 import { type Slots, slots } from './slots.ts'
 import { type HeldTunnel, holdTunnel } from './tunnel.ts'
@@ -40,18 +40,19 @@ export function createDialer(options: DialerOptions): Dialer & { close(): Promis
   const tunnels = new Map<Tunnel, HeldTunnel>()
   const connections = new Set<Connection>()
 
-  const queued = async <T>(address: Address, work: () => Promise<T>): Promise<T> => {
+  const queued = async <T>(address: Address, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
     const key = place(address)
     const here = places.get(key) ?? { slots: slots(CONNECTS_PER_PLACE), users: 0 }
     places.set(key, here)
     here.users += 1
-    const releaseHere = await here.slots.take()
-    const release = await everywhere.take()
+    const releaseHere = await here.slots.take(signal)
+    const release = releaseHere && (await everywhere.take(signal))
     try {
+      if (!release) throw aborted(`the SSH connection to ${key}`)
       return await work()
     } finally {
-      release()
-      releaseHere()
+      release?.()
+      releaseHere?.()
       here.users -= 1
       if (here.users === 0) places.delete(key)
     }
@@ -73,7 +74,7 @@ export function createDialer(options: DialerOptions): Dialer & { close(): Promis
     async connect(address, { pinned, tunnel, signal }) {
       const held = tunnels.get(tunnel)
       if (!held) throw new Error('bug: this tunnel is closed, or another dialer holds it')
-      const connection = await queued(address, () => openConnection(address, login, { pinned, signal }))
+      const connection = await queued(address, signal, () => openConnection(address, login, { pinned, signal }))
       connections.add(connection)
       connection.onEnd(() => connections.delete(connection))
       held.lead(connection)

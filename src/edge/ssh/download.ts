@@ -11,6 +11,7 @@ import { Fault } from '../../domain/fault.ts'
 import type { TransferOptions } from '../../ports.ts'
 import type { Connection } from './connection.ts'
 import { DIGEST_FUNCTION, readDigest } from './digest.ts'
+import { aborted } from './faults.ts'
 import { quotePath } from './quote.ts'
 import { runSession } from './session.ts'
 
@@ -30,7 +31,8 @@ export async function download(
   options: TransferOptions = {},
 ): Promise<{ sha256: string; bytes: number }> {
   const part = `${localPath}.part`
-  const release = await connection.bulk.take()
+  const release = await connection.bulk.take(options.signal)
+  if (!release) throw aborted(`the download of ${podPath}`)
   let file: FileHandle | null = null
   try {
     file = await here(localPath, async () => {

@@ -4,7 +4,6 @@ import type { Channel, Client } from 'ssh2'
 
 type Protocol = {
   ping(): void
-  signal(channelId: number, name: string): void
   channelWindowAdjust(channelId: number, bytes: number): void
 }
 type ClientInside = { _protocol: Protocol; _callbacks: (() => void)[] }
@@ -24,13 +23,6 @@ export function ping(client: Client): void {
   // Answers carry no number: ssh2 matches them with this queue by order, so each ping needs its place in it.
   inside._callbacks.push(() => {})
   inside._protocol.ping()
-}
-
-/** Like `channel.signal`, which says nothing once our side of the channel has ended. */
-export function signalProcess(channel: Channel, name: 'TERM' | 'KILL'): void {
-  const inside = channel as unknown as ChannelInside
-  const { state, id } = inside.outgoing
-  if (state === 'open' || state === 'eof') inside._client._protocol.signal(id, name)
 }
 
 /** What 216 MB/s at a round trip of 50 ms needs; ssh2's own 2 MiB give 20–38 MB/s there (measured, 2026-08). */

@@ -5,7 +5,11 @@ import { Fault } from '../../domain/fault.ts'
 import { after } from '../clock.ts'
 import type { Connection } from './connection.ts'
 import { aborted, type SshError } from './faults.ts'
-import { signalProcess, widenWindow } from './inside.ts'
+import { widenWindow } from './inside.ts'
+import { announced, announcement, endGroup } from './process-group.ts'
+
+/** A command that was given up may take this long to say who it is; then only its channel is closed. */
+const ANNOUNCE_MS = 5000
 
 export type Session = {
   command: string
@@ -26,14 +30,11 @@ export type Session = {
  */
 export async function runSession(connection: Connection, session: Session): Promise<number> {
   const { signal, what } = session
-  if (signal?.aborted) throw aborted(what)
-  const release = await connection.sessions.take()
-  try {
-    if (signal?.aborted) throw aborted(what)
-    if (!connection.alive()) throw connection.lost()
-  } catch (error) {
+  const release = await connection.sessions.take(signal)
+  if (!release) throw aborted(what)
+  if (!connection.alive()) {
     release()
-    throw error
+    throw connection.lost()
   }
   return new Promise((resolve, reject) => {
     let channel: ClientChannel | null = null
@@ -48,12 +49,18 @@ export async function runSession(connection: Connection, session: Session): Prom
       signal?.removeEventListener('abort', onAbort)
       finish()
     }
-    // The process gets a signal first: closing the channel alone leaves it running (sshd ends only what writes to it).
+    let group: number | null = null
     const kill = () => {
       if (!channel) return
-      signalProcess(channel, 'TERM')
-      channel.close()
-      channel.resume()
+      if (group !== null) endGroup(connection, group)
+      const opened = channel
+      opened.resume()
+      if (group !== null || !connection.alive()) opened.close()
+      else
+        opened.once(
+          'close',
+          after(ANNOUNCE_MS, () => opened.close()),
+        )
     }
     const fail = (error: unknown) =>
       settle(() => {
@@ -99,21 +106,29 @@ export async function runSession(connection: Connection, session: Session): Prom
       opened.on('exit', (exit: number | null, name?: string) => {
         code = exit ?? 128 + (constants.signals[name as NodeJS.Signals] ?? 127)
       })
+      const stderr = announcement(
+        id => {
+          group = id
+          if (settled) kill()
+        },
+        chunk => guarded(() => session.onStderr(chunk)),
+      )
       opened.on('close', () => {
         free()
+        stderr.end()
         // A channel that closes without an exit code: its connection or its server process went away under it.
         if (code === undefined) fail(connection.lost())
         else settle(() => resolve(code!))
       })
       opened.on('data', (chunk: Buffer) => guarded(() => session.onStdout(chunk, opened)))
-      opened.stderr.on('data', (chunk: Buffer) => guarded(() => session.onStderr(chunk)))
+      opened.stderr.on('data', stderr.push)
       widenWindow(opened)
       if (settled) return kill()
       if (session.feed) Promise.resolve(session.feed(opened)).catch(fail)
       else opened.end()
     }
     try {
-      connection.client.exec(session.command, onOpen)
+      connection.client.exec(announced(session.command), onOpen)
     } catch {
       // ssh2 throws at once when its socket is gone.
       free()

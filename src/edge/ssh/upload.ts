@@ -8,6 +8,7 @@ import type { TransferOptions } from '../../ports.ts'
 import type { Connection } from './connection.ts'
 import { DIGEST_FUNCTION, readDigest } from './digest.ts'
 import { exec } from './exec.ts'
+import { aborted } from './faults.ts'
 import { quotePath } from './quote.ts'
 import { runSession } from './session.ts'
 
@@ -29,7 +30,8 @@ export async function upload(
   const target = quotePath(podPath)
   const beside = quotePath(part)
   const what = `the upload of ${podPath}`
-  const release = await connection.bulk.take()
+  const release = await connection.bulk.take(options.signal)
+  if (!release) throw aborted(what)
   try {
     const hash = createHash('sha256')
     let bytes = 0
