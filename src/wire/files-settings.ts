@@ -86,9 +86,9 @@ export const ENVIRONMENT: Record<string, { path: string; as: 'text' | 'number' |
   RUNPOD_WORKER_IMAGE: { path: 'pod.image', as: 'text' },
   RUNPOD_STORAGE_NAME: { path: 'pod.volume_name', as: 'text' },
   RUNPOD_VOLUME_MOUNT_PATH: { path: 'pod.volume_path', as: 'text' },
-  // The volume's size matters only where one is made; the container disk is what a pod is ordered with.
-  RUNPOD_CONTAINER_DISK_GB: { path: 'pod.disk_gb', as: 'number' },
+  // One disk is ordered; where both are set, the container's own name says it better.
   RUNPOD_DISK_SIZE_GB: { path: 'pod.disk_gb', as: 'number' },
+  RUNPOD_CONTAINER_DISK_GB: { path: 'pod.disk_gb', as: 'number' },
   RUNPOD_SSH_PRIVATE_KEY_PATH: { path: 'ssh.private_key_path', as: 'text' },
   RUNPOD_SSH_PUBLIC_KEY_PATH: { path: 'ssh.public_key_path', as: 'text' },
   VAST_API_KEY: { path: 'vast.api_key', as: 'text' },

@@ -1,0 +1,150 @@
+// The composition root: settings → the edges an engine is handed.
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { Fault } from '../domain/fault.ts'
+import type { Fleet } from '../domain/fleet.ts'
+import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts'
+import { buckets, executors, providers } from '../edge/all.ts'
+import { systemClock } from '../edge/clock.ts'
+import { version } from '../edge/config.ts'
+import { RUNPOD_TIMING, type RunpodTiming } from '../edge/providers/runpod.ts'
+import { createDialer } from '../edge/ssh/dialer.ts'
+import { loadOrMakeKey } from '../edge/ssh/keys.ts'
+import { openTrace } from '../edge/trace.ts'
+import { createCourier } from '../edge/transfer.ts'
+import type { EngineOptions } from '../engine/context.ts'
+import type { Bucket, Provider, Store } from '../ports.ts'
+import { type Home, ownerToken } from './home.ts'
+import { ensureSandbox, type SandboxAccess } from './sandbox-access.ts'
+
+/** The embedded cloud boots in seconds and answers at once. */
+const SANDBOX_TIMING: RunpodTiming = { settleMs: 1000, pollMs: 300, lookupMs: 5000, createMaxMs: 10_000 }
+
+/** Faults: operator `key_missing` · `bucket_incomplete` · `ssh_key_unreadable`. */
+export async function compose(
+  home: Home,
+  store: Store,
+  fleet: () => Fleet,
+): Promise<EngineOptions & { close(): Promise<void> }> {
+  const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
+  const { settings } = home
+  const clock = systemClock
+  const key = await loadOrMakeKey(expand(settings.ssh?.private_key_path) ?? join(home.dir, 'id_ed25519'))
+  const dialer = createDialer({ privateKey: key.privateKey })
+  const { bucket, bucketName } = await openBucket(home, sandbox)
+  const courier = createCourier({ bucket, bucketName, tempDir: join(home.dir, 'transfer'), clock })
+  const image = settings.pod?.image ?? ''
+  const volume =
+    settings.pod?.volume_name && !sandbox
+      ? { name: settings.pod.volume_name, path: settings.pod.volume_path ?? '/workspace' }
+      : null
+  const publicKey = settings.ssh?.public_key_path
+    ? readFileSync(expand(settings.ssh.public_key_path) as string, 'utf8').trim()
+    : key.publicKey
+  return {
+    store,
+    clock,
+    providers: new Map(openProviders(home, sandbox).map(provider => [provider.name, provider])),
+    dialer,
+    executor: executors.comfy({ courier, clock }),
+    courier,
+    trace: openTrace(home.dir, clock),
+    boot: () => ({ image, diskGb: settings.pod?.disk_gb ?? 50, env: { PUBLIC_KEY: publicKey }, volume }),
+    limits: limitsOf(home),
+    home8: ownerToken(home.dir).slice(0, 8),
+    version: version(),
+    pid: process.pid,
+    firstPort: settings.run?.first_port ?? 8188,
+    replaceable: (path, sha256) => isOurs(fleet(), path, sha256),
+    close: () => dialer.close(),
+  }
+}
+
+export function openProviders(home: Home, sandbox: SandboxAccess | null): Provider[] {
+  if (sandbox) {
+    const { runpod_url: url, graphql_url: graphqlUrl, api_key: apiKey } = sandbox
+    return [providers.runpod('sandbox', { url, graphqlUrl, apiKey, clock: systemClock, timing: SANDBOX_TIMING })]
+  }
+  const { api_key: apiKey, api_url: url = '', graphql_url: graphqlUrl = '' } = home.settings.runpod ?? {}
+  if (!apiKey) {
+    throw new Fault({
+      kind: 'operator',
+      code: 'key_missing',
+      message: 'no RunPod API key is set',
+      hint: 'Set RUNPOD_API_KEY (or runpod.api_key: autopod config init), or try --provider sandbox.',
+    })
+  }
+  // An address on loopback is an embedded cloud that somebody started by hand: it keeps its own, shorter promises.
+  const timing = /^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(url) ? SANDBOX_TIMING : RUNPOD_TIMING
+  return [providers.runpod('runpod', { url, graphqlUrl, apiKey, clock: systemClock, timing })]
+}
+
+/** R2 where its settings are complete; else a folder of this home, with files going over SSH. */
+export async function openBucket(
+  home: Home,
+  sandbox: SandboxAccess | null,
+): Promise<{ bucket: Bucket; bucketName: string | null }> {
+  if (home.settings.bucket === 'none') return { bucket: buckets.disk(join(home.dir, 'bucket')), bucketName: null }
+  if (sandbox) {
+    const bucket = await buckets.r2({
+      endpoint: sandbox.s3_endpoint,
+      bucket: sandbox.bucket,
+      accessKeyId: sandbox.s3_access_key_id,
+      secretAccessKey: sandbox.s3_secret_access_key,
+    })
+    return { bucket, bucketName: sandbox.bucket }
+  }
+  const {
+    account_id: account,
+    endpoint,
+    access_key_id: accessKeyId,
+    secret_access_key: secretAccessKey,
+    bucket,
+  } = home.settings.r2 ?? {}
+  const address = endpoint ?? (account && `https://${account}.r2.cloudflarestorage.com`)
+  if (address && accessKeyId && secretAccessKey && bucket) {
+    return { bucket: await buckets.r2({ endpoint: address, bucket, accessKeyId, secretAccessKey }), bucketName: bucket }
+  }
+  if (home.settings.bucket === 'r2' || address || accessKeyId || secretAccessKey || bucket) {
+    const missing = [
+      !address && 'R2_ACCOUNT_ID or R2_ENDPOINT',
+      !accessKeyId && 'R2_ACCESS_KEY_ID',
+      !secretAccessKey && 'R2_SECRET_ACCESS_KEY',
+      !bucket && 'R2_BUCKET',
+    ]
+    throw new Fault({
+      kind: 'operator',
+      code: 'bucket_incomplete',
+      message: `the bucket's settings are incomplete: ${missing.filter(Boolean).join(', ')} not set`,
+      hint: 'Set them, or "bucket": "none" to move files over SSH.',
+    })
+  }
+  return { bucket: buckets.disk(join(home.dir, 'bucket')), bucketName: null }
+}
+
+function limitsOf(home: Home): Limits {
+  const { pod, run } = home.settings
+  const bootMs = (pod?.boot_minutes ?? 15) * 60_000
+  const capacityWaitMs = (run?.capacity_wait_minutes ?? 15) * 60_000
+  // Offers of the embedded cloud cost nothing to ask for, and its pods are sampled so that a short job shows its GPU.
+  const quick = home.provider === 'sandbox' ? { sampleMs: 1000, capacityPauseMs: 5000, offersFreshMs: 5000 } : {}
+  return { ...DEFAULT_LIMITS, bootMs, capacityWaitMs, ...quick }
+}
+
+/** The file is, byte for byte, what a job of this home published there. */
+export function isOurs(fleet: Fleet, path: string, sha256: string): boolean {
+  for (const job of fleet.jobs.values())
+    if (job.published.some(file => file.path === path && file.sha256 === sha256)) return true
+  return false
+}
+
+export function isOurFile(fleet: Fleet, path: string): boolean {
+  if (!existsSync(path)) return true
+  return isOurs(fleet, path, createHash('sha256').update(readFileSync(path)).digest('hex'))
+}
+
+function expand(path: string | undefined): string | undefined {
+  return path?.startsWith('~/') ? join(homedir(), path.slice(2)) : path
+}

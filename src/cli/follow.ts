@@ -1,0 +1,106 @@
+// One way to look at a home and to give commands in it, whoever is the engine: this process or another.
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Event, Fact } from '../domain/event.ts'
+import { emptyFleet, type Fleet } from '../domain/fleet.ts'
+import type { Gauges } from '../domain/gauge.ts'
+import { every, systemClock } from '../edge/clock.ts'
+import { inheritedEnv } from '../edge/config.ts'
+import { openStore } from '../edge/store.ts'
+import { startEngine } from '../engine/engine.ts'
+import { openJournal } from '../engine/journal.ts'
+import type { Store } from '../ports.ts'
+import { compose } from './compose.ts'
+import type { Home } from './home.ts'
+
+export type Follow = {
+  readonly fleet: Fleet
+  gauges(): Gauges
+  command(facts: Fact[]): void
+  onEvent(listener: (event: Event) => void): () => void
+  /** This process is the engine. */
+  own: boolean
+  /** Whether an engine works in this home now. */
+  alive(): boolean
+  /** Nothing is under way any more (own engine only; a viewer's never resolves). Rejects with the bug that stopped it. */
+  idle: Promise<void>
+  /** Lets go: an own engine stops without ending anything. */
+  close(): Promise<void>
+}
+
+/** How soon a viewer sees what the engine wrote. */
+const VIEW_MS = 200
+
+/** Looks on; starts no engine. */
+export function view(home: Home): Follow {
+  const store = openStore(home.dir)
+  const journal = openJournal(store, systemClock)
+  let shown: Gauges = { jobs: new Map(), pods: new Map(), balance: null }
+  let round = 0
+  const read = () => {
+    const rows = store.readGauges()
+    shown = { jobs: new Map(rows.jobs), pods: new Map(rows.pods), balance: rows.balance }
+  }
+  read()
+  const stop = every(VIEW_MS, () => {
+    journal.refresh()
+    if (round++ % 2 === 0) read()
+  })
+  return {
+    fleet: journal.fleet,
+    gauges: () => shown,
+    command: facts => journal.record(() => facts),
+    onEvent: listener => journal.onEvent(listener),
+    own: false,
+    alive: () => store.leased(),
+    idle: new Promise(() => {}),
+    async close() {
+      stop()
+      store.close()
+    },
+  }
+}
+
+/** Becomes the engine of the home, or looks on when another process is. */
+export async function attach(home: Home): Promise<Follow> {
+  const store: Store = openStore(home.dir)
+  if (store.leased()) {
+    store.close()
+    return view(home)
+  }
+  let fleet = emptyFleet()
+  const options = await compose(home, store, () => fleet)
+  const engine = startEngine(options)
+  fleet = engine.fleet
+  let closed: Promise<void> | null = null
+  return {
+    fleet: engine.fleet,
+    gauges: () => engine.gauges,
+    command: facts => engine.command(facts),
+    onEvent: listener => engine.journal.onEvent(listener),
+    own: true,
+    alive: () => true,
+    idle: engine.idle,
+    close() {
+      closed ??= (async () => {
+        await engine.stop()
+        await options.close()
+        store.close()
+      })()
+      return closed
+    },
+  }
+}
+
+/** Starts an engine in the background that goes on with whatever the home's journal leaves open. */
+export function detach(home: Home): void {
+  const log = openSync(join(home.dir, 'logs', 'engine.log'), 'a', 0o600)
+  const args = [process.argv[1] as string, 'engine', ...(home.provider ? ['--provider', home.provider] : [])]
+  spawn(process.execPath, [...process.execArgv, ...args], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: inheritedEnv(),
+  }).unref()
+  closeSync(log)
+}

@@ -1,0 +1,50 @@
+// Which home a command speaks of, and with which settings: real pods and the sandbox never mix.
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { homeDir, type Loaded, loadSettings, packageDir } from '../edge/config.ts'
+import type { Settings } from '../wire/files-settings.ts'
+import type { Flag, Flags } from './args.ts'
+
+export type Home = {
+  dir: string
+  provider: 'runpod' | 'sandbox' | null
+  settings: Settings
+  loaded: Loaded
+  cwd: string
+}
+
+/** The flag that every command takes. */
+export const providerFlag: Record<string, Flag> = {
+  provider: { type: 'string', value: 'NAME', about: 'runpod or sandbox; which home is meant (the configured one)' },
+}
+
+export function openHome(flags: Flags, settings: Settings = {}): Home {
+  const base = homeDir()
+  const cwd = resolve(flags.text('base') ?? '.')
+  const named = flags.text('provider')
+  const loaded = loadSettings({
+    home: base,
+    cwd: process.cwd(),
+    flags: named ? ({ ...settings, provider: named } as Settings) : settings,
+  })
+  const provider = loaded.settings.provider ?? null
+  return {
+    dir: provider === 'sandbox' ? join(base, 'sandbox') : base,
+    provider,
+    settings: loaded.settings,
+    loaded,
+    cwd,
+  }
+}
+
+export function templateDirs(cwd: string): string[] {
+  return [join(cwd, 'templates'), join(homeDir(), 'templates'), join(packageDir, 'templates')]
+}
+
+/** 16 hex digits, made once per home: what marks pods as ours. */
+export function ownerToken(dir: string): string {
+  const path = join(dir, 'owner')
+  if (!existsSync(path)) writeFileSync(path, `${randomBytes(8).toString('hex')}\n`, { mode: 0o600, flag: 'wx' })
+  return readFileSync(path, 'utf8').trim()
+}

@@ -1,0 +1,136 @@
+// PATH… → a run in the journal: everything is validated and priced first; what is done or under way is not done twice.
+import { randomBytes } from 'node:crypto'
+import type { Fact } from '../domain/event.ts'
+import { Fault } from '../domain/fault.ts'
+import type { Fleet } from '../domain/fleet.ts'
+import { isSettled, type Job, type JobSpec } from '../domain/job.ts'
+import { needKey, needOf } from '../domain/placement.ts'
+import type { Offer } from '../domain/pod.ts'
+import type { Policy } from '../domain/run.ts'
+import { accrue, type Micro, microFromUsd } from '../domain/units.ts'
+import { loadJobs } from '../edge/jobdir.ts'
+import type { Provider } from '../ports.ts'
+import { type Flags, usage } from './args.ts'
+import { isOurFile } from './compose.ts'
+import { type Home, templateDirs } from './home.ts'
+
+/** Without a wish, a big folder must not rent a hundred machines. */
+const PODS_MAX = 8
+
+export type Order = {
+  runId: string
+  policy: Policy
+  /** To be queued. */
+  specs: JobSpec[]
+  /** Jobs of earlier runs that are done (their results stand) or under way (followed). */
+  known: Job[]
+}
+
+/** Faults: job (files, templates, targets, flags); nothing was rented. */
+export async function order(home: Home, paths: string[], flags: Flags, fleet: Fleet): Promise<Order> {
+  const options = { cwd: home.cwd, pathsFrom: process.cwd(), templateDirs: templateDirs(home.cwd) }
+  const { specs } = await loadJobs(paths, { ...options, checkOutputs: false })
+  const again = flags.on('again')
+  const known: Job[] = []
+  const fresh = specs.filter(spec => {
+    const earlier = findKnown(fleet, spec)
+    // Under way is under way, whatever the flag says: two would write the same file.
+    if (!earlier || (again && isSettled(earlier))) return true
+    known.push(earlier)
+    return false
+  })
+  if (fresh.length > 0) {
+    const replaceable = again ? (path: string) => isOurFile(fleet, path) : () => false
+    await loadJobs(
+      fresh.map(spec => spec.source),
+      { ...options, checkOutputs: true, replaceable },
+    )
+  }
+  return { runId: newRunId(), policy: policyOf(home, flags, fresh.length), specs: fresh, known }
+}
+
+export function facts({ runId, policy, specs, known }: Order): Fact[] {
+  return [
+    { type: 'run.opened', runId, policy, follows: known.map(job => job.key) },
+    ...specs.map((spec): Fact => ({ type: 'job.queued', runId, spec })),
+  ]
+}
+
+function findKnown(fleet: Fleet, spec: JobSpec): Job | undefined {
+  return [...fleet.jobs.values()].findLast(job => {
+    if (job.spec.jobId !== spec.jobId || job.spec.digest !== spec.digest) return false
+    if (job.status === 'completed')
+      return job.published.every(file => file.path === null || isOurFile(fleet, file.path))
+    return !isSettled(job) && fleet.runs.get(job.runId)?.status === 'running'
+  })
+}
+
+export function policyOf(home: Home, flags: Flags, jobs: number): Policy {
+  const { run = {}, pod = {} } = home.settings
+  const cloud = flags.text('cloud') ?? pod.cloud ?? null
+  if (cloud !== null && cloud !== 'secure' && cloud !== 'community')
+    throw usage(`--cloud ${cloud} is neither secure nor community`, 'Write --cloud secure or --cloud community.')
+  const usd = (value: number | undefined) => (value === undefined ? null : microFromUsd(value))
+  const minutes = flags.number('timeout', 0.01, 100_000) ?? run.timeout_minutes
+  return {
+    provider: home.provider as string,
+    podsMax: Math.trunc(flags.number('max-pods', 1, 500) ?? run.max_pods ?? Math.max(1, Math.min(jobs, PODS_MAX))),
+    gpuTypes: flags.texts('gpu').length > 0 ? flags.texts('gpu') : (pod.gpu_types ?? []),
+    gpuCount: Math.trunc(flags.number('gpu-count', 1, 16) ?? pod.gpu_count ?? 1),
+    regions: flags.texts('region').length > 0 ? flags.texts('region') : (pod.regions ?? []),
+    cloud,
+    costMax: usd(flags.number('max-cost', 0.000001, 1_000_000) ?? run.max_cost_usd),
+    perHourMax: usd(flags.number('max-hourly', 0.000001, 1_000_000) ?? run.max_hourly_usd),
+    timeoutMs: minutes === undefined ? null : Math.round(minutes * 60_000),
+    retries: Math.trunc(flags.number('retries', 0, 20) ?? run.retries ?? 1),
+    reuse: !flags.on('no-reuse'),
+    keep: flags.on('keep'),
+  }
+}
+
+export type Quote = {
+  spec: JobSpec
+  offer: Offer | null /** Until its own limits end it; null without a limit. */
+  worst: Micro | null
+}
+
+/** The best offer for each job, asked once for equal needs. Faults: operator, transient; job when a type does not exist. */
+export async function quote(provider: Provider, { specs, policy }: Order): Promise<Quote[]> {
+  const asked = new Map<string, Promise<Offer[]>>()
+  const quotes: Quote[] = []
+  for (const spec of specs) {
+    const need = needOf(spec, policy)
+    const key = needKey(need)
+    if (!asked.has(key)) asked.set(key, provider.offers(need))
+    const offers = (await asked.get(key)) as Offer[]
+    if (offers.length === 0 && need.gpuTypes.length > 0) await refuseUnknown(provider, need.gpuTypes, spec)
+    const offer = offers.find(candidate => candidate.stock !== 'none') ?? offers[0] ?? null
+    const byTime = offer && spec.timeoutMs !== null ? accrue(offer.perHour, spec.timeoutMs) : null
+    const tries = 1 + policy.retries
+    const one = byTime === null ? spec.costMax : Math.min(byTime, spec.costMax ?? byTime)
+    quotes.push({ spec, offer, worst: one === null ? null : one * tries })
+  }
+  return quotes
+}
+
+/** A type that is nowhere in the catalogue is a typing error, not a shortage. */
+async function refuseUnknown(provider: Provider, wanted: string[], spec: JobSpec): Promise<void> {
+  const { sameGpu } = await import('../domain/placement.ts')
+  const { didYouMean } = await import('../domain/nearest.ts')
+  const types = await provider.gpus()
+  const unknown = wanted.filter(name => !types.some(type => sameGpu(name, { gpuType: type.id, gpuName: type.name })))
+  if (unknown.length < wanted.length) return
+  const names = types.map(type => type.name)
+  throw new Fault({
+    kind: 'job',
+    code: 'gpu_unknown',
+    message: `${spec.source}: ${provider.name} has no GPU type ${unknown.map(name => `"${name}"${didYouMean(name, names)}`).join(', ')}`,
+    hint: 'See autopod gpus for the types there are.',
+  })
+}
+
+/** `run_20261122_153045_a1b2c3d4`: sorts by time, and its last eight characters mark its pods. */
+function newRunId(): string {
+  const [date = '', time = ''] = new Date().toISOString().split('T')
+  return `run_${date.replaceAll('-', '')}_${time.slice(0, 8).replaceAll(':', '')}_${randomBytes(4).toString('hex')}`
+}

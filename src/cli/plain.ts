@@ -1,0 +1,71 @@
+// Progress as lines, for pipes and logs, and the summary at the end of a run.
+import { relative } from 'node:path'
+import { jobCost, runCost } from '../domain/cost.ts'
+import type { Event } from '../domain/event.ts'
+import type { Fleet } from '../domain/fleet.ts'
+import type { Run } from '../domain/run.ts'
+import { storyOf } from '../domain/story.ts'
+import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
+import { every, systemClock } from '../edge/clock.ts'
+import type { Follow } from './follow.ts'
+import { jobsOfRun, podsOfRun } from './report.ts'
+import { clean, table } from './table.ts'
+
+/** A line for everybody at work, this often. */
+const PROGRESS_MS = 5000
+
+export function plainScreen(follow: Follow, runId: string): () => void {
+  const write = (at: number, text: string) =>
+    process.stdout.write(`${new Date(at).toTimeString().slice(0, 8)} ${clean(text)}\n`)
+  const tell = (event: Event) => {
+    const story = storyOf(event)
+    if (story) write(event.at, story)
+  }
+  const opened = follow.fleet.runs.get(runId)?.openedAt ?? 0
+  for (const event of follow.fleet.recent) if (event.at >= opened) tell(event)
+  const unlisten = follow.onEvent(tell)
+  const stop = every(PROGRESS_MS, () => {
+    const parts: string[] = []
+    for (const job of follow.fleet.jobs.values()) {
+      const gauge = job.runId === runId && job.status === 'running' ? follow.gauges().jobs.get(job.key) : undefined
+      if (gauge)
+        parts.push(
+          `${job.spec.jobId} ${gauge.fraction === null ? gauge.phase : `${Math.floor(gauge.fraction * 100)} %`}`,
+        )
+    }
+    const now = systemClock.now()
+    if (parts.length > 0) write(now, `${parts.join(', ')} · spent ${formatUsd(runCost(follow.fleet, runId, now))}`)
+  })
+  return () => {
+    unlisten()
+    stop()
+  }
+}
+
+export function summary(fleet: Fleet, run: Run, now: number, cwd: string): string {
+  const jobs = jobsOfRun(fleet, run)
+  const rows = jobs.map(job => {
+    const begun = job.attempts[0]?.requestedAt
+    const files = job.published.map(
+      file => `${file.path ? relative(cwd, file.path) || file.path : file.url} (${formatBytes(file.bytes)})`,
+    )
+    const told = job.status === 'completed' ? files.join(', ') : (job.fault?.message ?? '')
+    return [
+      job.spec.jobId,
+      job.status,
+      begun === undefined ? '–' : formatClock((job.settledAt ?? now) - begun),
+      formatUsd(jobCost(fleet, job, now)),
+      told,
+    ]
+  })
+  const pods = podsOfRun(fleet, run)
+  const gone = pods.filter(pod => pod.status === 'gone').length
+  const lines = [table(['JOB', 'STATUS', 'TIME', 'COST', 'OUTPUT'], rows)]
+  const hints = new Set(jobs.filter(job => job.status === 'failed').flatMap(job => job.fault?.hint ?? []))
+  for (const hint of hints) lines.push(`→ ${clean(hint)}`)
+  const done = jobs.filter(job => job.status === 'completed').length
+  lines.push(
+    `${run.id} ${run.status.replace('_', ' ')}: ${done} of ${jobs.length} jobs completed in ${formatClock((run.closedAt ?? now) - run.openedAt)}, ${formatUsd(runCost(fleet, run.id, now))} on ${pods.length} pods, ${gone === pods.length ? 'all proven gone' : `${pods.length - gone} not gone`}.`,
+  )
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,241 @@
+// `autopod run`: a folder of jobs in, files and a bill out, nothing left running.
+import { createInterface } from 'node:readline/promises'
+import type { Event } from '../domain/event.ts'
+import type { Fleet } from '../domain/fleet.ts'
+import { isSettled } from '../domain/job.ts'
+import { mayBill } from '../domain/pod.ts'
+import type { Run } from '../domain/run.ts'
+import { formatUsd } from '../domain/units.ts'
+import { systemClock } from '../edge/clock.ts'
+import { openStore } from '../edge/store.ts'
+import { openJournal } from '../engine/journal.ts'
+import { type Invocation, usage } from './args.ts'
+import { openProviders } from './compose.ts'
+import { EXIT } from './exit.ts'
+import { attach, detach, type Follow, view } from './follow.ts'
+import { type Home, openHome } from './home.ts'
+import { facts, type Order, order, type Quote, quote } from './launch.ts'
+import { plainScreen, summary } from './plain.ts'
+import { exitCodeOf, jobsOfRun, podsOfRun, resultOf } from './report.ts'
+import { ensureSandbox } from './sandbox-access.ts'
+import { onSignals } from './signals.ts'
+
+/** Dearer than this asks first: a slip in a job file should not rent eight H200. */
+const ASK_ABOVE_PER_HOUR = 1_000_000
+
+export async function run({ flags, words }: Invocation): Promise<number> {
+  const paths = [...words, ...flags.texts('job'), ...flags.texts('job-file'), ...flags.texts('jobs')]
+  if (paths.length === 0)
+    throw usage(
+      'run needs a job file, a folder of them, or a glob',
+      'For example: autopod run ./jobs --provider sandbox',
+    )
+  const home = openHome(flags)
+  if (home.provider === null) {
+    throw usage(
+      'no provider is configured',
+      'Try it without an account: --provider sandbox. To use your own: autopod config init.',
+    )
+  }
+  const ordered = await order(home, paths, flags, fleetOf(home))
+  const quotes = ordered.specs.length > 0 ? await priced(home, ordered) : []
+  if (flags.on('dry-run')) return dryRun(ordered, quotes, flags.on('json'))
+  await confirm(quotes, flags.on('yes'))
+
+  if (flags.on('detach')) {
+    const looking = view(home)
+    looking.command(facts(ordered))
+    if (!looking.alive()) detach(home)
+    await looking.close()
+    process.stdout.write(
+      `${ordered.runId}\nautopod top${home.provider === 'sandbox' ? ' --provider sandbox' : ''} shows it.\n`,
+    )
+    return EXIT.ok
+  }
+  const follow = await attach(home)
+  follow.command(facts(ordered))
+  const mode = flags.on('events')
+    ? 'events'
+    : flags.on('json')
+      ? 'silent'
+      : !flags.on('plain') && process.stdout.isTTY && process.stdin.isTTY
+        ? 'screen'
+        : 'plain'
+  const ending = await accompany(follow, home, ordered.runId, mode)
+  if (ending === 'background') {
+    const { own } = follow
+    await follow.close()
+    if (own) detach(home)
+    process.stderr.write(`${ordered.runId} goes on in the background. autopod top shows it.\n`)
+    return EXIT.ok
+  }
+  const theRun = follow.fleet.runs.get(ordered.runId) as Run
+  const result = resultOf(follow.fleet, theRun, systemClock.now(), home.cwd)
+  const code =
+    ending === 'interrupted' && theRun.status !== 'completed' ? EXIT.interrupted : exitCodeOf(follow.fleet, theRun)
+  const left = podsOfRun(follow.fleet, theRun).filter(mayBill)
+  // Others may have handed over runs meanwhile: they go on without this command.
+  const more = follow.own && [...follow.fleet.runs.values()].some(other => other.status === 'running')
+  const text = summary(follow.fleet, theRun, systemClock.now(), home.cwd)
+  await follow.close()
+  if (more) detach(home)
+  if (flags.on('json')) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
+  else if (mode !== 'events') process.stdout.write(text)
+  for (const pod of left) {
+    const line = theRun.policy.keep
+      ? `kept: ${pod.name}, ${formatUsd(pod.offer.perHour)}/h until autopod kill ${pod.id}`
+      : `may still be billed: ${pod.name}; end it with autopod kill ${pod.id}`
+    process.stderr.write(`${line}\n`)
+  }
+  return code
+}
+
+/** What is known of the home's past, without becoming its engine. */
+function fleetOf(home: Home): Fleet {
+  const store = openStore(home.dir)
+  const { fleet } = openJournal(store, systemClock)
+  store.close()
+  return fleet
+}
+
+async function priced(home: Home, ordered: Order): Promise<Quote[]> {
+  const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
+  const provider = openProviders(home, sandbox)[0]
+  return provider ? quote(provider, ordered) : []
+}
+
+function dryRun(ordered: Order, quotes: Quote[], json: boolean): number {
+  const pods = Math.min(ordered.policy.podsMax, quotes.length)
+  const perHour = quotes
+    .map(({ offer }) => offer?.perHour ?? 0)
+    .sort((a, b) => b - a)
+    .slice(0, pods)
+    .reduce((sum, price) => sum + price, 0)
+  const worst = quotes.every(q => q.worst !== null) ? quotes.reduce((sum, q) => sum + (q.worst ?? 0), 0) : null
+  const capped =
+    ordered.policy.costMax === null ? worst : Math.min(worst ?? ordered.policy.costMax, ordered.policy.costMax)
+  if (json) {
+    const jobs = quotes.map(({ spec, offer, worst: most }) => ({
+      job_id: spec.jobId,
+      template: spec.template,
+      gpu_type: offer?.gpuType ?? null,
+      price_usd_per_hour: offer && offer.perHour / 1e6,
+      stock: offer?.stock ?? null,
+      worst_case_usd: most === null ? null : most / 1e6,
+    }))
+    const document = {
+      version: 1,
+      dry_run: true,
+      jobs,
+      known: ordered.known.map(job => ({ job_id: job.spec.jobId, status: job.status })),
+      pods,
+      price_usd_per_hour: perHour / 1e6,
+      worst_case_usd: capped === null ? null : capped / 1e6,
+    }
+    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
+    return EXIT.ok
+  }
+  const lines = quotes.map(({ spec, offer, worst: most }) => {
+    const on = offer
+      ? `${offer.gpuCount} × ${offer.gpuName}  ${formatUsd(offer.perHour)}/h  stock ${offer.stock}`
+      : 'no offer now'
+    return `${spec.jobId.padEnd(24)} ${spec.template.padEnd(18)} ${on}  at most ${most === null ? 'without limit' : formatUsd(most)}`
+  })
+  for (const job of ordered.known)
+    lines.push(
+      `${job.spec.jobId.padEnd(24)} ${job.status === 'completed' ? 'done before' : 'under way'}; --again runs it once more`,
+    )
+  lines.push(
+    '',
+    `${quotes.length} jobs on ${pods} pods, ${formatUsd(perHour)}/h together; at most ${capped === null ? 'without limit (set --max-cost)' : formatUsd(capped)}. Nothing was rented.`,
+  )
+  process.stdout.write(`${lines.join('\n')}\n`)
+  return EXIT.ok
+}
+
+async function confirm(quotes: Quote[], yes: boolean): Promise<void> {
+  const dearest = Math.max(0, ...quotes.map(({ offer }) => offer?.perHour ?? 0))
+  if (yes || dearest <= ASK_ABOVE_PER_HOUR) return
+  const question = `A pod costs ${formatUsd(dearest)} an hour.`
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw usage(`${question} Without a terminal nobody can be asked.`, 'Give --yes to accept, or name a cheaper --gpu.')
+  const readline = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await readline.question(`${question} Go on? [y/N] `)
+  readline.close()
+  if (!/^y(es)?$/i.test(answer.trim())) throw usage('not started', 'Name a cheaper --gpu, or answer y.')
+}
+
+type Mode = 'screen' | 'plain' | 'events' | 'silent'
+
+/** Shows the run until it is over, or until the user lets it go on alone. */
+async function accompany(
+  follow: Follow,
+  home: Home,
+  runId: string,
+  mode: Mode,
+): Promise<'over' | 'background' | 'interrupted'> {
+  const over = closed(follow, runId)
+  let interrupted = false
+  const { promise: gone, resolve: hangUp } = Promise.withResolvers<'background'>()
+  const cancel = () => {
+    if (interrupted || !follow.own) return
+    interrupted = true
+    if (mode !== 'screen') process.stderr.write('interrupted: ending every pod of the run\n')
+    follow.command([{ type: 'run.cancel_requested', runId }])
+  }
+  const quiet = onSignals({
+    // The screen has its own ctrl-c; a signal from outside means the same in every mode.
+    interrupt: () => (follow.own ? cancel() : hangUp('background')),
+    hangup: () => hangUp('background'),
+  })
+  try {
+    if (mode === 'screen') {
+      const { screen } = await import('./screen.ts')
+      const shown = screen(follow, home, runId)
+      const left = await Promise.race([shown.left, gone])
+      shown.close()
+      if (left === 'background' || left === 'viewer') return 'background'
+      if (left === 'drain') follow.command([{ type: 'run.drain_requested', runId }])
+      if (left === 'terminate') cancel()
+      if (left !== 'ended')
+        process.stderr.write(left === 'drain' ? 'finishing the running jobs …\n' : 'ending every pod of the run …\n')
+      await over
+      return left === 'terminate' ? 'interrupted' : 'over'
+    }
+    const stop = mode === 'plain' ? plainScreen(follow, runId) : mode === 'events' ? events(follow, runId) : () => {}
+    const result = await Promise.race([over, gone])
+    stop()
+    return result === 'background' ? 'background' : interrupted ? 'interrupted' : 'over'
+  } finally {
+    quiet()
+  }
+}
+
+/** Resolves when the run is closed and the jobs it only follows are settled; rejects when the own engine died. */
+function closed(follow: Follow, runId: string): Promise<'over'> {
+  const { promise, resolve } = Promise.withResolvers<'over'>()
+  const look = () => {
+    const theRun = follow.fleet.runs.get(runId)
+    if (theRun && theRun.status !== 'running' && jobsOfRun(follow.fleet, theRun).every(isSettled)) resolve('over')
+  }
+  const unlisten = follow.onEvent(look)
+  look()
+  return Promise.race([promise, follow.idle.then(() => promise)]).finally(unlisten)
+}
+
+/** One JSON event a line; those of this run, and the engine's. */
+function events(follow: Follow, runId: string): () => void {
+  const mine = (event: Event) =>
+    'runId' in event
+      ? event.runId === runId
+      : 'jobKey' in event
+        ? event.jobKey.startsWith(`${runId}/`)
+        : 'podId' in event
+          ? follow.fleet.pods.get(event.podId)?.runId === runId
+          : true
+  const tell = (event: Event) => {
+    if (mine(event)) process.stdout.write(`${JSON.stringify({ ...event, at: new Date(event.at).toISOString() })}\n`)
+  }
+  for (const event of follow.fleet.recent) tell(event)
+  return follow.onEvent(tell)
+}

@@ -1,0 +1,83 @@
+// The embedded cloud in the background: found when it runs, started when it does not.
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Fault } from '../domain/fault.ts'
+import { systemClock } from '../edge/clock.ts'
+import { request } from '../edge/http.ts'
+import { lock } from '../edge/store.ts'
+import type { Home } from './home.ts'
+
+/** The line that `autopod sandbox` prints when it is ready. */
+export type SandboxAccess = {
+  runpod_url: string
+  graphql_url: string
+  s3_endpoint: string
+  api_key: string
+  s3_access_key_id: string
+  s3_secret_access_key: string
+  bucket: string
+}
+
+/** Slow machines compile for some seconds before the first line. */
+const START_MAX_MS = 30_000
+/** Nobody called and no pod left: it ends by itself. */
+const IDLE_EXIT_S = 30
+
+export function sandboxDir(home: Home): string {
+  return join(home.dir, 'cloud')
+}
+
+export async function ensureSandbox(home: Home): Promise<SandboxAccess> {
+  const dir = sandboxDir(home)
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  const present = await answering(dir)
+  if (present) return present
+  launch(home, dir)
+  const until = systemClock.now() + START_MAX_MS
+  while (systemClock.now() < until) {
+    await systemClock.sleep(50)
+    const access = await answering(dir)
+    if (access) return access
+  }
+  throw new Fault({
+    kind: 'operator',
+    code: 'sandbox_silent',
+    message: 'the embedded cloud did not start',
+    hint: `See ${join(dir, 'server.log')}.`,
+  })
+}
+
+/** Its access, when one runs on this folder and answers. */
+async function answering(dir: string): Promise<SandboxAccess | null> {
+  const held = lock(join(dir, 'server.lock'))
+  held?.release()
+  if (held) return null
+  const file = join(dir, 'server.json')
+  if (!existsSync(file)) return null
+  try {
+    const access = JSON.parse(readFileSync(file, 'utf8')) as SandboxAccess
+    const answer = await request({
+      url: `${access.runpod_url}/pods`,
+      headers: { authorization: `Bearer ${access.api_key}` },
+      timeoutMs: 2000,
+    })
+    await answer.text()
+    return access
+  } catch {
+    // Half written, or of one that just ended: the next look tells.
+    return null
+  }
+}
+
+function launch(home: Home, dir: string): void {
+  const { boot_ms: bootMs, step_ms: stepMs, seed, faults } = home.settings.sandbox ?? {}
+  const args = [process.argv[1] as string, 'sandbox', '--state', dir, '--idle-exit', String(IDLE_EXIT_S)]
+  if (bootMs !== undefined) args.push('--boot-ms', String(bootMs))
+  if (stepMs !== undefined) args.push('--step-ms', String(stepMs))
+  if (seed !== undefined) args.push('--seed', String(seed))
+  if (faults?.length) args.push('--faults', faults.join(','))
+  const log = openSync(join(dir, 'server.log'), 'a', 0o600)
+  spawn(process.execPath, [...process.execArgv, ...args], { detached: true, stdio: ['ignore', log, log] }).unref()
+  closeSync(log)
+}

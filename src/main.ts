@@ -1,0 +1,67 @@
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+// argv → command → exit code. The last catch; nothing else knows process.exit.
+import { helpOf, parse, usage } from './cli/args.ts'
+import { COMMANDS } from './cli/commands.ts'
+import { EXIT } from './cli/exit.ts'
+import { Fault } from './domain/fault.ts'
+import { didYouMean } from './domain/nearest.ts'
+
+async function main(argv: string[]): Promise<number> {
+  const [name = 'top', ...rest] = argv
+  if (name === '--version' || name === '-v') {
+    const { version } = await import('./edge/config.ts')
+    process.stdout.write(`${version()}\n`)
+    return EXIT.ok
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(overview())
+    return EXIT.ok
+  }
+  const known = COMMANDS.map(command => command.name)
+  const found = COMMANDS.find(command => command.name === (name.startsWith('-') ? 'top' : name))
+  if (!found) throw usage(`unknown command ${name}${didYouMean(name, known)}`, 'See autopod --help.')
+  const invocation = parse(found, name.startsWith('-') ? argv : rest)
+  if (invocation.flags.on('help')) {
+    process.stdout.write(helpOf(found))
+    return EXIT.ok
+  }
+  return (await found.load())(invocation)
+}
+
+function overview(): string {
+  const shown = COMMANDS.filter(command => !command.hidden)
+  const lines = shown.map(({ name, takes, summary }) => `  ${`${name} ${takes}`.padEnd(24)} ${summary}`)
+  return `autopod: runs ComfyUI jobs on rented GPU pods\n\n${lines.join('\n')}\n\nWithout an account: autopod run PATH --provider sandbox\nautopod COMMAND --help shows its flags.\n`
+}
+
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof Fault)) return EXIT.bug
+  switch (error.data.kind) {
+    case 'operator':
+      return error.data.code === 'settings_invalid' ? EXIT.usage : EXIT.operator
+    case 'capacity':
+      return EXIT.capacity
+    case 'job':
+      return EXIT.usage
+    default:
+      return EXIT.failed
+  }
+}
+
+// A reader that went away (`autopod jobs | head`) is no error of ours.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
+main(process.argv.slice(2)).then(
+  code => process.exit(code),
+  (error: unknown) => {
+    if (error instanceof Fault)
+      process.stderr.write(`autopod: ${error.message}\n${error.data.hint ? `→ ${error.data.hint}\n` : ''}`)
+    else
+      process.stderr.write(`autopod: a bug, not your fault: ${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(exitCodeOf(error))
+  },
+)
