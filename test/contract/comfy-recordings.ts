@@ -118,8 +118,12 @@ export async function replay(version: string, episode: Episode, options: ReplayO
       if (!options.isCleaned) await writeFile(path, file.filename)
     }
     const socket = sockets.get(ours!.clientId)
-    if (!options.isMute)
-      for (const frame of episode.frames) socket?.send(typeof frame === 'string' ? renamed(frame) : frame)
+    if (socket && !options.isMute) {
+      for (const frame of episode.frames) socket.send(typeof frame === 'string' ? renamed(frame) : frame)
+      // The pong comes after the client has read all of it: what the socket tells then never depends on who was faster.
+      socket.ping()
+      await once(socket, 'pong')
+    }
     hasEnded = true
   }
 
@@ -149,7 +153,10 @@ export async function replay(version: string, episode: Episode, options: ReplayO
     if (path === '/queue')
       return send(
         200,
-        JSON.stringify({ queue_running: isQueued && !hasEnded ? [[0, ours.id, {}, {}, []]] : [], queue_pending: [] }),
+        JSON.stringify({
+          queue_running: ours && isQueued && !hasEnded ? [[0, ours.id, {}, {}, []]] : [],
+          queue_pending: [],
+        }),
       )
     if (path.startsWith('/object_info/')) {
       const name = decodeURIComponent(path.slice('/object_info/'.length))

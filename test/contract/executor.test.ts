@@ -17,7 +17,7 @@ async function world(options: Partial<ComfyOptions> = {}) {
   onTestFinished(() => comfy.stop())
   const courier = localCourier(kept)
   const executor = createComfyExecutor({ courier, clock: fastClock(20), pollMs: 500 })
-  const ask = async (path: string, init?: RequestInit) => (await fetch(comfy.url + path, init)).json()
+  const ask = async (path: string) => (await (await fetch(comfy.url + path)).json()) as { status?: string }
   return { root, kept, comfy, courier, executor, machine: localMachine(comfy.url), ask }
 }
 
@@ -296,7 +296,7 @@ describe('cancelling', () => {
     // Puts the input file there.
     await runTask(executor, scalingTask(), machine)
     const theirs = await fetch(`${comfy.url}/prompt`, { method: 'POST', body: JSON.stringify({ prompt: scaling }) })
-    const { prompt_id } = await theirs.json()
+    const { prompt_id } = (await theirs.json()) as { prompt_id: string }
     const task = taskOf(filled(10), {}, { attempt: 2 })
     const stop = new AbortController()
     const end = await runTask(executor, task, machine, {

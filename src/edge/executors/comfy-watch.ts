@@ -11,8 +11,8 @@ const PREVIEW_PAUSE_MS = 500
 const OPEN_WAIT_MS = 5_000
 
 export type Watch = {
-  /** The id to submit under, null when the socket does not stand. */
-  clientId(): Promise<string | null>
+  /** The id to submit under, null when the socket does not stand. Aborting throws the reason. */
+  clientId(signal: AbortSignal): Promise<string | null>
   close(): void
 }
 
@@ -68,10 +68,14 @@ export function watchPrompt(options: {
     },
   })
   return {
-    async clientId() {
+    async clientId(signal) {
       const waited = new AbortController()
+      const stop = () => waited.abort()
+      signal.addEventListener('abort', stop, { once: true })
       await Promise.race([socket.opened, clock.sleep(OPEN_WAIT_MS, waited.signal)])
-      waited.abort()
+      signal.removeEventListener('abort', stop)
+      stop()
+      signal.throwIfAborted()
       return socket.clientId()
     },
     close: socket.close,

@@ -101,8 +101,7 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
     try {
       if (!isThere) {
         show()
-        const clientId = await watch.clientId()
-        signal.throwIfAborted()
+        const clientId = await watch.clientId(signal)
         posted()
         await submit({ task, api, clientId, on, clock, signal: scope.letGo })
         signal.throwIfAborted()
@@ -228,18 +227,22 @@ async function lookBefore(api: ComfyApi, promptId: string, clock: Clock, signal:
 
 async function cancelPrompt(api: ComfyApi, promptId: string, clock: Clock, on: TaskOn): Promise<void> {
   // The task's own signal is spent; this one bounds the parting words.
-  const limit = AbortSignal.timeout(CANCEL_CONFIRM_MS)
+  const limit = new AbortController()
+  const done = new AbortController()
+  void clock.sleep(CANCEL_CONFIRM_MS, done.signal).then(() => limit.abort())
   try {
-    await api.cancel(promptId, limit)
+    await api.cancel(promptId, limit.signal)
     for (;;) {
-      const { kind } = await api.look(promptId, limit)
+      const { kind } = await api.look(promptId, limit.signal)
       if (kind === 'finished' || kind === 'unknown') return
-      await clock.sleep(200, limit)
-      limit.throwIfAborted()
+      await clock.sleep(200, limit.signal)
+      limit.signal.throwIfAborted()
     }
   } catch (error) {
-    const why = limit.aborted ? `it still ran after ${CANCEL_CONFIRM_MS / 1000} s` : (error as Error).message
+    const why = limit.signal.aborted ? `it still ran after ${CANCEL_CONFIRM_MS / 1000} s` : (error as Error).message
     on.log(`the cancelling of prompt ${promptId} is not confirmed: ${why}`)
+  } finally {
+    done.abort()
   }
 }
 
