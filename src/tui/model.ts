@@ -90,6 +90,7 @@ export type Model = {
   eventsFrom: number | null
   page: Page | null
   help: boolean
+  helpTop: number
   dialog: Dialog | null
   filter: string
   /** The filter line takes the keys. */
@@ -113,6 +114,7 @@ export function newModel(width: number, height: number): Model {
     eventsFrom: null,
     page: null,
     help: false,
+    helpTop: 0,
     dialog: null,
     filter: '',
     editing: false,

@@ -2,6 +2,7 @@
 import type { Event } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
 import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
+import { plural } from './panels/banner.ts'
 import { STAGE_WORDS } from './panels/pods.ts'
 import type { Ink } from './style.ts'
 
@@ -32,7 +33,7 @@ export function tell(event: Event): Line {
     case 'job.completed': {
       const bytes = event.published.reduce((sum, file) => sum + file.bytes, 0)
       return {
-        text: `✓ ${job(event.jobKey)} done, ${event.published.length} files, ${formatBytes(bytes)}`,
+        text: `✓ ${job(event.jobKey)} done, ${plural(event.published.length, 'file')}, ${formatBytes(bytes)}`,
         ink: 'good',
       }
     }
@@ -105,6 +106,8 @@ export function tell(event: Event): Line {
 export function isAbout(event: Event, jobKey: string | null, podId: string | null): boolean {
   if (jobKey !== null && 'jobKey' in event && event.jobKey === jobKey) return true
   if (jobKey !== null && event.type === 'job.queued') return `${event.runId}/${event.spec.jobId}` === jobKey
+  // What the pod does for other jobs is their story.
+  if (jobKey !== null && 'jobKey' in event) return false
   return podId !== null && 'podId' in event && event.podId === podId
 }
 

@@ -17,13 +17,15 @@ export type Column<Row> = {
   max: number
   /** 0 = always there; the highest goes first on a narrow terminal. */
   drop: number
+  /** Order in which leftover width is given out; the first ones grow to their maximum first. */
+  grow?: number
   right?: true
   cell(row: Row, width: number): Cell
 }
 
 export type Fitted<Row> = { column: Column<Row>; x: number; width: number }
 
-/** Columns that fit into `width` at their minimum, the leftover given out from the left, the last resort first. */
+/** Columns that fit into `width` at their minimum, the leftover given out by `grow`, else from the left. */
 export function fitColumns<Row>(columns: readonly Column<Row>[], width: number): Fitted<Row>[] {
   const gap = width >= 100 ? 2 : 1
   const kept = new Set<Column<Row>>()
@@ -34,14 +36,19 @@ export function fitColumns<Row>(columns: readonly Column<Row>[], width: number):
     used += column.min + gap
   }
   let left = width - used + gap
+  const widths = new Map<Column<Row>, number>()
+  for (const column of [...kept].sort((a, b) => (a.grow ?? 9) - (b.grow ?? 9))) {
+    const extra = Math.max(0, Math.min(left, column.max - column.min))
+    left -= extra
+    widths.set(column, column.min + extra)
+  }
   const fitted: Fitted<Row>[] = []
   let x = 0
   for (const column of columns) {
-    if (!kept.has(column)) continue
-    const extra = Math.min(left, column.max - column.min)
-    left -= extra
-    fitted.push({ column, x, width: column.min + extra })
-    x += column.min + extra + gap
+    const columnWidth = widths.get(column)
+    if (columnWidth === undefined) continue
+    fitted.push({ column, x, width: columnWidth })
+    x += columnWidth + gap
   }
   return fitted
 }
@@ -63,14 +70,8 @@ export function drawTable<Row>(screen: Screen, region: Region, options: TableOpt
   for (const { column, x, width } of fitted) {
     const isSorted = column.id === options.sort
     const title = isSorted ? `${column.title}${options.reverse ? '↑' : '↓'}` : column.title
-    put(
-      screen,
-      region.x + 1 + (column.right ? Math.max(0, width - title.length) : x) + (column.right ? x : 0),
-      region.y,
-      title,
-      isSorted ? ink.key : ink.dim,
-      width,
-    )
+    const indent = column.right ? Math.max(0, width - title.length) : 0
+    put(screen, region.x + 1 + x + indent, region.y, title, isSorted ? ink.key : ink.dim, width)
   }
   if (options.rows.length === 0) put(screen, region.x + 1, region.y + 1, cut(options.empty, region.width - 2), ink.dim)
   for (const [index, row] of options.rows.entries()) {

@@ -9,6 +9,7 @@ import { LINGER_MS } from './panels/banner.ts'
 import { detailLines, sshLine } from './panels/detail.ts'
 import { asksOnLeave, dialogText } from './panels/dialog.ts'
 import { eventsTop, shownEvents } from './panels/events.ts'
+import { helpScroll } from './panels/footer.ts'
 import { anchorAt, anchorIndex } from './panels/log.ts'
 import { isOver, runOfScreen } from './state.ts'
 import { clean } from './text.ts'
@@ -166,7 +167,7 @@ function act(action: Action, context: Context): Update {
     case 'suspend':
       return { model, effects: [{ type: 'suspend' }] }
     case 'help':
-      return only({ ...model, help: true })
+      return only({ ...model, help: true, helpTop: 0 })
     case 'back':
       return only(backed(model))
     case 'leave':
@@ -223,7 +224,8 @@ function moved(action: Action, context: Context): Model {
   const step =
     { up: -1, down: 1, 'page-up': 1 - rows, 'page-down': rows - 1, first: -1e9, last: 1e9 }[action as 'up'] ?? 0
   const page = model.page
-  if (mode === 'help') return model
+  if (mode === 'help')
+    return { ...model, helpTop: Math.max(0, Math.min(helpScroll(model, facts), model.helpTop + step)) }
   if (page?.type === 'log') {
     const lines = facts.logs(page.subject)
     const end = Math.max(0, lines.length - rows)

@@ -64,8 +64,7 @@ function summary(facts: Facts, model: Model): string {
       ? 'all pods gone'
       : `${plural(live, 'pod')} not proven gone yet`
   const left = Math.ceil((LINGER_MS - (facts.now - closedAt)) / 1000)
-  const leaves =
-    facts.endWhenDone && model.touchedAt < closedAt && left > 0 ? ` · leaves in ${left} s, any key stays` : ''
+  const leaves = facts.endWhenDone && model.touchedAt < closedAt && left > 0 ? ` · closes in ${left} s` : ''
   return `${glyph} ${word}: ${tally.join(', ')} · ${formatClock(closedAt - run.openedAt)} · ${formatUsd(runCost(facts.fleet, run.id, facts.now))} · ${pods}${leaves}`
 }
 

@@ -32,9 +32,12 @@ export function drawPane(screen: Screen, region: Region, facts: Facts, model: Mo
   const inside = frame(screen, region, subject ? nameOf(subject, facts) : '')
   if (!subject) return
   const width = drawPreview(screen, region, inside, facts, subject)
-  const facts1 = factLines(subject, facts).flatMap(line => wrapped(line, width))
-  const rest = Math.max(1, inside.height - facts1.length)
-  const lines = [...facts1.slice(0, inside.height), ...storyLines(subject, facts).slice(-rest)]
+  const figures = factLines(subject, facts).flatMap(line => wrapped(line, width))
+  const log = facts.logs(subject).at(-1)
+  const last = log ? [dim(`▸ ${clean(log.text)}`)] : []
+  const rest = Math.max(0, inside.height - figures.length - last.length)
+  const story = rest > 0 ? storyLines(subject, facts).slice(-rest) : []
+  const lines = [...figures, ...story, ...last]
   for (const [row, line] of lines.slice(0, inside.height).entries())
     put(screen, inside.x, inside.y + row, cut(line.text, width), screen.ink[line.ink])
 }
@@ -169,7 +172,10 @@ function ingredients(job: Job, facts: Facts): string {
 }
 
 function faultLines(fault: FaultData): Line[] {
-  const where = fault.node ? ` (node ${fault.node.id} ${fault.node.classType})` : ''
+  const where =
+    fault.node && !fault.message.includes(fault.node.classType)
+      ? ` (node ${fault.node.id} ${fault.node.classType})`
+      : ''
   const lines: Line[] = [{ text: `✗ ${fault.message}${where}`, ink: 'bad' }]
   if (fault.hint) lines.push({ text: `▸ ${fault.hint}`, ink: 'strong' })
   return lines

@@ -1,7 +1,7 @@
 // The last line: the keys that mean something now, a notice, or the filter being typed. And the list of all keys behind `?`.
 import { type Binding, contextOf, footerOf, helpOf, modeOf } from '../keys.ts'
 import type { Facts, Model } from '../model.ts'
-import { frame, put, type Region, type Screen } from '../screen.ts'
+import { fill, frame, put, type Region, type Screen } from '../screen.ts'
 import { clean, cut, textWidth } from '../text.ts'
 
 export function drawFooter(screen: Screen, region: Region, facts: Facts, model: Model): void {
@@ -15,7 +15,8 @@ export function drawFooter(screen: Screen, region: Region, facts: Facts, model: 
   if (model.editing) {
     x = put(screen, x, y, `/${clean(model.filter)}`, ink.strong, width - 30)
     x = put(screen, x, y, ' ', ink.title) + 2
-  } else if (modeOf(model) === 'table') x = put(screen, x, y, '↑↓ select', ink.dim) + 2
+  } else if (modeOf(model) === 'dialog') x = put(screen, x, y, '↑↓ choose', ink.dim) + 2
+  else if (modeOf(model) === 'table') x = put(screen, x, y, '↑↓ select', ink.dim) + 2
   for (const { shown, word } of fitting(footerOf(contextOf(model, facts)), width - x - 1)) {
     x = put(screen, x, y, shown, ink.key)
     x = put(screen, x + 1, y, word, ink.dim) + 2
@@ -32,23 +33,42 @@ function fitting(bindings: Binding[], width: number): Binding[] {
   return kept
 }
 
+type HelpShape = { bindings: Binding[]; columns: number; rows: number; width: number }
+
+function helpShape(model: Model, facts: Facts): HelpShape {
+  const bindings = helpOf(modeOf({ ...model, help: false, dialog: null }), facts.readonly)
+  const width = Math.min(model.width - 4, 132)
+  const columns = width >= 112 ? 2 : 1
+  return { bindings, columns, width, rows: Math.min(model.height - 4, Math.ceil(bindings.length / columns)) }
+}
+
+/** How far the list of keys can be scrolled. */
+export function helpScroll(model: Model, facts: Facts): number {
+  const { bindings, columns, rows } = helpShape(model, facts)
+  return Math.max(0, Math.ceil(bindings.length / columns) - rows)
+}
+
 export function drawHelp(screen: Screen, facts: Facts, model: Model): void {
-  const below = modeOf({ ...model, help: false, dialog: null })
-  const bindings = helpOf(below, facts.readonly)
-  const width = Math.min(model.width - 2, 118)
-  const columns = width >= 100 ? 2 : 1
-  const rows = Math.min(model.height - 3, Math.ceil(bindings.length / columns))
+  const { bindings, columns, rows, width } = helpShape(model, facts)
   const height = rows + 2
   const region = { x: Math.floor((model.width - width) / 2), y: Math.floor((model.height - height) / 2), width, height }
-  const inside = frame(screen, region, `keys here · esc back`, screen.ink.key)
+  fill(screen, { ...region, x: region.x - 1, width: width + 2 }, ' ', screen.ink.plain)
+  const scroll = helpScroll(model, facts)
+  const top = Math.min(model.helpTop, scroll)
+  const inside = frame(
+    screen,
+    region,
+    scroll > 0 ? 'keys here · ↑↓ more · esc back' : 'keys here · esc back',
+    screen.ink.key,
+  )
   const columnWidth = Math.floor(inside.width / columns)
+  const perColumn = Math.ceil(bindings.length / columns)
   for (const [index, binding] of bindings.entries()) {
-    const column = Math.floor(index / rows)
-    if (column >= columns) break
-    const x = inside.x + column * columnWidth
-    const y = inside.y + (index % rows)
-    put(screen, x, y, binding.keys.map(written).join(' '), screen.ink.key, 14)
-    put(screen, x + 15, y, cut(binding.help, columnWidth - 16), screen.ink.plain)
+    const row = (index % perColumn) - top
+    if (row < 0 || row >= rows) continue
+    const x = inside.x + Math.floor(index / perColumn) * columnWidth
+    put(screen, x, inside.y + row, binding.keys.map(written).join(' '), screen.ink.key, 14)
+    put(screen, x + 15, inside.y + row, cut(binding.help, columnWidth - 16), screen.ink.plain)
   }
 }
 

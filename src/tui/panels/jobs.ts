@@ -14,20 +14,36 @@ import { shortRun } from './header.ts'
 export const NOTHING: Cell = { text: '', ink: 'plain' }
 const DASH: Cell = { text: '–', ink: 'dim' }
 
-export function jobColumns(facts: Facts): Column<Job>[] {
-  const runs = new Set<string>()
-  for (const run of facts.fleet.runs.keys()) runs.add(run)
+/** `idWidth`: cells of the longest job id, so that short ones leave room for figures. */
+export function jobColumns(facts: Facts, idWidth: number): Column<Job>[] {
   const columns: Column<Job>[] = [
-    { id: 'job', title: 'JOB', min: 11, max: 24, drop: 0, cell: job => ({ text: job.spec.jobId, ink: 'strong' }) },
+    {
+      id: 'job',
+      title: 'JOB',
+      min: Math.min(idWidth, 11),
+      max: Math.min(idWidth, 40),
+      drop: 0,
+      grow: 2,
+      cell: job => ({ text: job.spec.jobId, ink: 'strong' }),
+    },
     { id: 'pod', title: 'POD', min: 8, max: 10, drop: 2, cell: job => podCell(job, facts) },
     { id: 'status', title: 'STATUS', min: 12, max: 14, drop: 0, cell: job => stateCell(job, facts) },
-    { id: 'progress', title: 'PROGRESS', min: 23, max: 44, drop: 0, cell: (job, w) => progressCell(job, facts, w) },
+    {
+      id: 'progress',
+      title: 'PROGRESS',
+      min: 23,
+      max: 44,
+      drop: 0,
+      grow: 3,
+      cell: (job, w) => progressCell(job, facts, w),
+    },
     {
       id: 'gpu',
       title: 'GPU',
       min: 5,
-      max: 14,
+      max: 13,
       drop: 4,
+      grow: 1,
       cell: (job, width) => gpuCell(livePod(job, facts), facts, width),
     },
     { id: 'vram', title: 'VRAM', min: 8, max: 9, drop: 6, cell: job => vramCell(livePod(job, facts), facts) },
@@ -36,7 +52,7 @@ export function jobColumns(facts: Facts): Column<Job>[] {
     { id: 'cost', title: 'COST', min: 6, max: 8, drop: 1, right: true, cell: job => costCell(job, facts) },
   ]
   // Job ids are unique within a run only.
-  if (facts.runId === null && runs.size > 1)
+  if (facts.runId === null && facts.fleet.runs.size > 1)
     columns.unshift({
       id: 'run',
       title: 'RUN',
@@ -146,6 +162,15 @@ function costCell(job: Job, facts: Facts): Cell {
   return { text: formatUsd(jobCost(facts.fleet, job, facts.now, facts.allocation)), ink: 'plain' }
 }
 
+// Shorter ids would make the columns jump when the first longer one comes.
+const ID_WIDTH_MIN = 7
+
+function idWidthOf(order: readonly string[], facts: Facts): number {
+  let width = ID_WIDTH_MIN
+  for (const key of order) width = Math.max(width, facts.fleet.jobs.get(key)?.spec.jobId.length ?? 0)
+  return width
+}
+
 export function drawJobs(screen: Screen, region: Region, facts: Facts, model: Model): void {
   const order = jobOrder(model, facts)
   const { top, selected, sort, reverse } = model.jobs
@@ -154,7 +179,7 @@ export function drawJobs(screen: Screen, region: Region, facts: Facts, model: Mo
     .map(key => facts.fleet.jobs.get(key))
     .filter(job => job !== undefined)
   drawTable(screen, region, {
-    columns: jobColumns(facts),
+    columns: jobColumns(facts, idWidthOf(order, facts)),
     rows,
     selected: rows.findIndex(job => job.key === selected),
     sort,

@@ -21,9 +21,9 @@ export function podColumns(facts: Facts): Column<Pod>[] {
   return [
     { id: 'pod', title: 'POD', min: 8, max: 10, drop: 0, cell: pod => ({ text: pod.id, ink: 'strong' }) },
     { id: 'status', title: 'STATUS', min: 11, max: 12, drop: 0, cell: pod => stateCell(pod) },
-    { id: 'job', title: 'JOB', min: 18, max: 44, drop: 0, cell: (pod, width) => workCell(pod, facts, width) },
+    { id: 'job', title: 'JOB', min: 18, max: 44, drop: 0, grow: 2, cell: (pod, width) => workCell(pod, facts, width) },
     { id: 'gpu', title: 'TYPE', min: 9, max: 16, drop: 2, cell: pod => ({ text: gpuName(pod), ink: 'plain' }) },
-    { id: 'util', title: 'GPU', min: 5, max: 18, drop: 4, cell: (pod, width) => gpuCell(pod, facts, width) },
+    { id: 'util', title: 'GPU', min: 5, max: 18, drop: 4, grow: 1, cell: (pod, width) => gpuCell(pod, facts, width) },
     { id: 'vram', title: 'VRAM', min: 8, max: 9, drop: 6, cell: pod => vramCell(pod, facts) },
     { id: 'port', title: 'PORT', min: 5, max: 5, drop: 5, right: true, cell: portCell },
     { id: 'age', title: 'AGE', min: 7, max: 8, drop: 7, right: true, cell: pod => ageCell(pod, facts) },

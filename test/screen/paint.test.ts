@@ -1,0 +1,135 @@
+// The painter alone, on a stream that counts: what a frame costs in bytes and time, and that it never waits.
+import { PassThrough, Writable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { allocate } from '../../src/domain/cost.ts'
+import { newModel } from '../../src/tui/model.ts'
+import { openPainter, type Painter } from '../../src/tui/paint.ts'
+import { palette } from '../../src/tui/style.ts'
+import { settle } from '../../src/tui/update.ts'
+import { view } from '../../src/tui/view.ts'
+import { busyWorld, factsOf, largeWorld, newWorld, queue, RUN, type World } from './fleets.ts'
+
+type Counter = { stream: NodeJS.WriteStream; bytes(): number }
+
+function counter(columns: number, rows: number): Counter {
+  let bytes = 0
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      bytes += chunk.length
+      done()
+    },
+  })
+  return {
+    stream: Object.assign(stream, { columns, rows, isTTY: true }) as unknown as NodeJS.WriteStream,
+    bytes: () => bytes,
+  }
+}
+
+const ink = palette(256)
+
+function screenOf(world: World, columns: number, rows: number) {
+  const facts = factsOf(world)
+  const { model } = settle(newModel(columns, rows), facts, columns, rows)
+  return view(model, facts, ink, false)
+}
+
+function painted(columns: number, rows: number, use: (painter: Painter, counter: Counter) => void): void {
+  const count = counter(columns, rows)
+  const painter = openPainter(count.stream, false)
+  try {
+    use(painter, count)
+  } finally {
+    painter.close()
+  }
+}
+
+test('an unchanged frame writes nothing, a changed figure a few bytes', () =>
+  painted(120, 40, (painter, count) => {
+    const world = busyWorld()
+    expect(painter.paint(screenOf(world, 120, 40))).toBe(true)
+    const first = count.bytes()
+    expect(first).toBeGreaterThan(1000)
+    for (let frame = 0; frame < 100; frame++) painter.paint(screenOf(world, 120, 40))
+    expect(count.bytes()).toBe(first)
+    world.podGauge('pod-0001', { gpuUtil: 97, vramUsedMiB: 38 * 1024 })
+    painter.paint(screenOf(world, 120, 40))
+    expect(count.bytes() - first).toBeGreaterThan(0)
+    expect(count.bytes() - first).toBeLessThan(400)
+  }))
+
+test('a repaint writes the whole frame again', () =>
+  painted(80, 24, (painter, count) => {
+    const screen = screenOf(busyWorld(), 80, 24)
+    painter.paint(screen)
+    const first = count.bytes()
+    painter.repaint()
+    painter.paint(screen)
+    expect(count.bytes()).toBeGreaterThan(first * 1.5)
+  }))
+
+test('a terminal that takes nothing gets nothing more, and the painter returns at once', () => {
+  const stuck = Object.assign(new PassThrough({ highWaterMark: 1 }), { columns: 80, rows: 24, isTTY: true })
+  const painter = openPainter(stuck as unknown as NodeJS.WriteStream, false)
+  const world = busyWorld()
+  painter.paint(screenOf(world, 80, 24))
+  const queued = stuck.writableLength
+  world.pass(1000)
+  expect(painter.paint(screenOf(world, 80, 24))).toBe(false)
+  expect(stuck.writableLength).toBe(queued)
+  painter.close()
+})
+
+test('none of blessed’s listeners stay on the process', () => {
+  const names = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'uncaughtException', 'exit'] as const
+  const before = names.map(name => process.listenerCount(name))
+  painted(80, 24, () => expect(names.map(name => process.listenerCount(name))).toEqual(before))
+  expect(names.map(name => process.listenerCount(name))).toEqual(before)
+})
+
+test('a frame of 1,000 rows of which every figure changes takes few milliseconds', () =>
+  painted(200, 60, painter => {
+    const world = newWorld()
+    const names = Array.from({ length: 1000 }, (_, index) => `job-${String(index).padStart(4, '0')}`)
+    queue(world, names)
+    for (const [index, jobId] of names.entries()) {
+      world.podReady(`pod-${String(index).padStart(4, '0')}`, 8188 + index)
+      world.startJob(jobId, `pod-${String(index).padStart(4, '0')}`)
+    }
+    const allocation = allocate(world.fleet)
+    let model = newModel(200, 60)
+    const times: number[] = []
+    for (let frame = 0; frame < 200; frame++) {
+      world.pass(1000)
+      for (const [index, jobId] of names.entries()) {
+        const podId = `pod-${String(index).padStart(4, '0')}`
+        world.jobGauge(jobId, { fraction: ((frame + index) % 100) / 100 })
+        world.podGauge(podId, {
+          gpuUtil: (frame * 7 + index) % 100,
+          vramUsedMiB: frame * 100,
+          history: [frame % 100, 50],
+        })
+      }
+      const before = performance.now()
+      const facts = factsOf(world, { allocation })
+      model = settle(model, facts, 200, 60).model
+      painter.paint(view(model, facts, ink, false))
+      times.push(performance.now() - before)
+    }
+    times.sort((a, b) => a - b)
+    const [median = 0, high = 0] = [times[100], times[190]]
+    console.log(`frame at 200×60, 1,000 jobs, all changing: median ${median.toFixed(2)} ms, p95 ${high.toFixed(2)} ms`)
+    expect(world.fleet.jobs.get(`${RUN}/job-0999`)?.status).toBe('running')
+    // Ten times the goal: shared machines are slow, an accidental pass over all cells of all rows is slower still.
+    expect(median).toBeLessThan(10)
+  }))
+
+test('five thousand jobs are as quick to leave unchanged as one', () =>
+  painted(120, 40, (painter, count) => {
+    const world = largeWorld(5000)
+    painter.paint(screenOf(world, 120, 40))
+    const first = count.bytes()
+    const start = performance.now()
+    for (let frame = 0; frame < 20; frame++) painter.paint(screenOf(world, 120, 40))
+    expect(count.bytes()).toBe(first)
+    expect((performance.now() - start) / 20).toBeLessThan(50)
+  }))

@@ -1,0 +1,51 @@
+// A program of its own for the terminal tests: the dashboard on a fake source, told by its arguments what the fleet looks like.
+// Standard error gets one JSON line per command and one for how it was left.
+import { openDashboard } from '../../src/tui/dashboard.ts'
+import { busyWorld, factsOf, largeWorld, RUN } from './fleets.ts'
+
+const [kind = 'busy', colours = '256', unicode = 'unicode'] = process.argv.slice(2)
+const world = kind === 'large' ? largeWorld(1000) : busyWorld()
+if (kind === 'hostile') {
+  const job = world.fleet.jobs.get(`${RUN}/job-001`)
+  if (job) job.spec = { ...job.spec, jobId: '\x1b[2Jgone\u009b31m{red-bg}\u202etxt\x1b]0;pwn\x07字字' }
+  world.lines.set(`${RUN}/job-001`, [{ at: world.now(), text: '\x1b]52;c;cHdu\x07a\rb\u009b2Kc\x1b[?1049l' }])
+}
+const start = Date.now()
+const isStill = kind === 'still'
+const facts = factsOf(world)
+const tell = (what: unknown) => process.stderr.write(`${JSON.stringify(what)}\n`)
+
+const dashboard = openDashboard({
+  source: {
+    fleet: () => world.fleet,
+    gauges: () => world.gauges,
+    now: () => world.now() + (isStill ? 0 : Date.now() - start),
+    logs: facts.logs,
+    preview: facts.preview,
+    engineAlive: () => true,
+  },
+  send: tell,
+  runId: kind === 'viewer' ? null : RUN,
+  every(ms, fn) {
+    const timer = setInterval(fn, ms)
+    return () => clearInterval(timer)
+  },
+  input: process.stdin,
+  output: process.stdout,
+  ascii: unicode === 'ascii',
+  colours: colours === '0' ? 0 : colours === '16' ? 16 : 256,
+  readonly: kind === 'readonly',
+  refreshMs: isStill ? 20 : 250,
+  endWhenDone: false,
+})
+for (const [signal, number] of [
+  ['SIGTERM', 15],
+  ['SIGHUP', 1],
+] as const)
+  process.on(signal, () => {
+    dashboard.close()
+    process.exit(128 + number)
+  })
+const how = await dashboard.left
+tell({ left: how })
+process.exit(0)

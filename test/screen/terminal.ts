@@ -1,0 +1,106 @@
+// A real terminal for tests: the program behind a pty, its output read back by xterm.js without a window.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { spawn } from '@lydell/node-pty'
+import headless from '@xterm/headless'
+
+const SCRIPT = fileURLToPath(new URL('./screen-process.ts', import.meta.url))
+
+export type Terminal = {
+  press(keys: string): void
+  /** Resolves when the text on the terminal fits; looks again whenever something was written. */
+  until(pattern: RegExp | ((text: string) => boolean)): Promise<string>
+  text(): string
+  row(y: number): string
+  /** Everything written since the last call. */
+  taken(): string
+  resize(columns: number, rows: number): void
+  signal(name: string): void
+  /** Waits until the clock in the header has moved on twice: more than a second, whatever the machine is doing. */
+  aWhile(): Promise<void>
+  /** Resolves at the end of the program with what it told on standard error. */
+  ended(): Promise<{ code: number; told: unknown[] }>
+  isAlternate(): boolean
+  isPasteBracketed(): boolean
+  close(): void
+}
+
+export function openTerminal(args: string[], columns = 100, rows = 30): Terminal {
+  const folder = mkdtempSync(join(tmpdir(), 'autopod-screen-'))
+  const told = join(folder, 'told')
+  const command = 'exec "$0" "$@" 2>"$TOLD"'
+  const child = spawn('/bin/sh', ['-c', command, process.execPath, SCRIPT, ...args], {
+    cols: columns,
+    rows,
+    name: 'xterm-256color',
+    env: { ...process.env, TERM: 'xterm-256color', LANG: 'C.UTF-8', TZ: 'UTC', TOLD: told, TMUX: '' },
+  })
+  const terminal = new headless.Terminal({ cols: columns, rows, allowProposedApi: true })
+  const waiters = new Set<() => void>()
+  let raw = ''
+  child.onData(data => {
+    raw += data
+    terminal.write(data, () => {
+      for (const waiter of waiters) waiter()
+    })
+  })
+  const exit = new Promise<number>(resolve => child.onExit(({ exitCode }) => resolve(exitCode)))
+
+  const row = (y: number) =>
+    terminal.buffer.active.getLine(terminal.buffer.active.baseY + y)?.translateToString(true) ?? ''
+  const text = () => Array.from({ length: terminal.rows }, (_, y) => row(y)).join('\n')
+  const until: Terminal['until'] = pattern =>
+    new Promise(resolve => {
+      const look = () => {
+        const now = text()
+        if (typeof pattern === 'function' ? !pattern(now) : !pattern.test(now)) return
+        waiters.delete(look)
+        resolve(now)
+      }
+      waiters.add(look)
+      look()
+    })
+  const clock = () => /live (\d+) s ago/.exec(row(0))?.[1]
+
+  return {
+    press: keys => child.write(keys),
+    until,
+    text,
+    row,
+    taken() {
+      const all = raw
+      raw = ''
+      return all
+    },
+    resize(newColumns, newRows) {
+      terminal.resize(newColumns, newRows)
+      child.resize(newColumns, newRows)
+    },
+    signal: name => child.kill(name),
+    async aWhile() {
+      for (let times = 0; times < 2; times++) {
+        const before = clock()
+        await until(() => clock() !== before)
+      }
+    },
+    async ended() {
+      const code = await exit
+      await new Promise<void>(resolve => terminal.write('', resolve))
+      const lines = readFileSync(told, 'utf8').split('\n').filter(Boolean)
+      return { code, told: lines.map(line => (line.startsWith('{') ? JSON.parse(line) : line)) }
+    },
+    isAlternate: () => terminal.buffer.active.type === 'alternate',
+    isPasteBracketed: () => terminal.modes.bracketedPasteMode,
+    close() {
+      try {
+        child.kill('SIGKILL')
+      } catch {
+        // It has ended by itself.
+      }
+      terminal.dispose()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
