@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Fault } from '../../domain/fault.ts'
 import type { Bucket, BucketHead, TransferOptions } from '../../ports.ts'
-import { changedFault, unreadableFault, unwritableFault } from '../transfer-digest.ts'
+import { changedFault, stopIfAborted, unreadableFault, unwritableFault } from '../transfer-fault.ts'
 
 /** `root` is made when first written to. Faults: operator `disk_full`, `file_unwritable`; job as every bucket. */
 export function createDisk(root: string): Bucket {
@@ -44,15 +44,20 @@ export function createDisk(root: string): Bucket {
     return true
   }
 
-  async function write(key: string, onlyNew: boolean, fill: (beside: string) => Promise<string>): Promise<boolean> {
+  async function write(
+    key: string,
+    onlyNew: boolean,
+    fill: (beside: string) => Promise<string>,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
     const path = at('objects', key)
     const beside = join(root, 'tmp', randomUUID())
     try {
       await mkdir(dirname(beside), { recursive: true })
       return await settle(beside, key, await fill(beside), onlyNew)
     } catch (error) {
-      if (error instanceof Fault || (error as Error).name === 'AbortError') throw error
-      throw unwritableFault(path, error)
+      stopIfAborted(signal)
+      throw error instanceof Fault ? error : unwritableFault(path, error)
     } finally {
       await rm(beside, { force: true })
     }
@@ -61,11 +66,16 @@ export function createDisk(root: string): Bucket {
   return {
     name: basename(root),
     put: (key, localPath, options) =>
-      write(key, options.onlyNew ?? false, async beside => {
-        const copied = await copy(localPath, beside, options)
-        if (copied.sha256 !== options.sha256) throw changedFault(localPath)
-        return copied.sha256
-      }),
+      write(
+        key,
+        options.onlyNew ?? false,
+        async beside => {
+          const copied = await copy(localPath, beside, options)
+          if (copied.sha256 !== options.sha256) throw changedFault(localPath)
+          return copied.sha256
+        },
+        options.signal,
+      ),
     putText: (key, text, options = {}) =>
       write(key, options.onlyNew ?? false, async beside => {
         await writeFile(beside, text, { flush: true })
@@ -89,8 +99,8 @@ export function createDisk(root: string): Bucket {
         await rename(part, localPath)
         return copied
       } catch (error) {
-        if (error instanceof Fault || (error as Error).name === 'AbortError') throw error
-        throw unwritableFault(localPath, error)
+        stopIfAborted(options.signal)
+        throw error instanceof Fault ? error : unwritableFault(localPath, error)
       }
     },
     async list(prefix) {

@@ -1,6 +1,7 @@
 // The S3 calls that a bucket needs, without the package that makes them: what r2.ts hands to its two neighbours.
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../ports.ts'
+import { stopIfAborted } from '../transfer-fault.ts'
 import { bucketFault, isTransient } from './r2-fault.ts'
 
 export type Body = Readable | string
@@ -37,11 +38,11 @@ const FIRST_PAUSE_MS = 250
 export function again(clock: Clock, chance: () => number): Again {
   return async (what, work, signal) => {
     for (let attempt = 1; ; attempt++) {
-      signal?.throwIfAborted()
+      stopIfAborted(signal)
       try {
         return await work(attempt)
       } catch (error) {
-        signal?.throwIfAborted()
+        stopIfAborted(signal)
         const fault = bucketFault(error, what)
         if (attempt === TRIES || !isTransient(error)) throw fault
         const asked = (fault as { data?: { retryAfterMs?: number } }).data?.retryAfterMs ?? 0

@@ -5,7 +5,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } f
 import { dirname } from 'node:path'
 import { Fault } from '../../domain/fault.ts'
 import type { BucketHead, TransferOptions } from '../../ports.ts'
-import { unwritableFault } from '../transfer-digest.ts'
+import { stopIfAborted, unwritableFault } from '../transfer-fault.ts'
 import type { Again, S3Calls } from './r2-api.ts'
 import { statusOf } from './r2-fault.ts'
 
@@ -48,7 +48,7 @@ async function attempt(s3: S3Calls, key: string, part: string, options: Transfer
       })
       try {
         for await (const chunk of pieces(body as AsyncIterable<Buffer>)) {
-          options.signal?.throwIfAborted()
+          stopIfAborted(options.signal)
           hash.update(chunk)
           await here(part, () => writeAll(file, chunk, bytes))
           bytes += chunk.length

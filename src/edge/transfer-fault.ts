@@ -1,0 +1,42 @@
+// The faults that moving a file can end in, wherever it moves.
+import { Fault } from '../domain/fault.ts'
+
+/** Throws Fault transient `aborted` when the caller let go; a signal's own reason may be anything, a bare word too. */
+export function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw new Fault({ kind: 'transient', code: 'aborted', message: 'the transfer was stopped on request' })
+}
+
+/** Fault job: what lies at `path` has another content than when its digest was taken. */
+export function changedFault(path: string): Fault {
+  return new Fault({
+    kind: 'job',
+    code: 'file_changed',
+    message: `${path} changed after it was checked`,
+    hint: 'Leave input files alone while a run is under way, and run the job again.',
+  })
+}
+
+/** Fault job: a file to be sent cannot be read here. */
+export function unreadableFault(path: string, cause: unknown): Fault {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+  return new Fault(
+    { kind: 'job', code: 'file_unreadable', message: `${path} cannot be read (${code})`, hint: 'Restore the file.' },
+    { cause },
+  )
+}
+
+/** Fault operator: this machine's disk does not take a file. */
+export function unwritableFault(path: string, cause: unknown): Fault {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  return new Fault(
+    {
+      kind: 'operator',
+      code: full ? 'disk_full' : 'file_unwritable',
+      message: `${path} cannot be written (${code})`,
+      hint: full ? 'Free some space on this disk.' : 'Check the permissions of its folder.',
+    },
+    { cause },
+  )
+}
