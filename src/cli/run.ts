@@ -1,20 +1,19 @@
 // `autopod run`: a folder of jobs in, files and a bill out, nothing left running.
 import { createInterface } from 'node:readline/promises'
 import type { Event } from '../domain/event.ts'
-import type { Fleet } from '../domain/fleet.ts'
+import { emptyFleet } from '../domain/fleet.ts'
 import { isSettled } from '../domain/job.ts'
 import { mayBill } from '../domain/pod.ts'
 import type { Run } from '../domain/run.ts'
 import { formatUsd } from '../domain/units.ts'
 import { systemClock } from '../edge/clock.ts'
-import { openStore } from '../edge/store.ts'
-import { openJournal } from '../engine/journal.ts'
 import { type Invocation, usage } from './args.ts'
 import { openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { attach, detach, type Follow, view } from './follow.ts'
 import { type Home, openHome } from './home.ts'
 import { facts, type Order, order, type Quote, quote } from './launch.ts'
+import { pastOf } from './past.ts'
 import { plainScreen, summary } from './plain.ts'
 import { exitCodeOf, jobsOfRun, podsOfRun, resultOf } from './report.ts'
 import { ensureSandbox } from './sandbox-access.ts'
@@ -37,7 +36,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       'Try it without an account: --provider sandbox. To use your own: autopod config init.',
     )
   }
-  const ordered = await order(home, paths, flags, fleetOf(home))
+  const ordered = await order(home, paths, flags, pastOf(home) ?? emptyFleet())
   const quotes = ordered.specs.length > 0 ? await priced(home, ordered) : []
   if (flags.on('dry-run')) return dryRun(ordered, quotes, flags.on('json'))
   await confirm(quotes, flags.on('yes'))
@@ -61,7 +60,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       : !flags.on('plain') && process.stdout.isTTY && process.stdin.isTTY
         ? 'screen'
         : 'plain'
-  const ending = await accompany(follow, home, ordered.runId, mode)
+  const ending = await accompany(follow, home, ordered.runId, mode, flags.on('ascii'))
   if (ending === 'background') {
     const { own } = follow
     await follow.close()
@@ -88,14 +87,6 @@ export async function run({ flags, words }: Invocation): Promise<number> {
     process.stderr.write(`${line}\n`)
   }
   return code
-}
-
-/** What is known of the home's past, without becoming its engine. */
-function fleetOf(home: Home): Fleet {
-  const store = openStore(home.dir)
-  const { fleet } = openJournal(store, systemClock)
-  store.close()
-  return fleet
 }
 
 async function priced(home: Home, ordered: Order): Promise<Quote[]> {
@@ -173,6 +164,7 @@ async function accompany(
   home: Home,
   runId: string,
   mode: Mode,
+  ascii: boolean,
 ): Promise<'over' | 'background' | 'interrupted'> {
   const over = closed(follow, runId)
   let interrupted = false
@@ -191,7 +183,7 @@ async function accompany(
   try {
     if (mode === 'screen') {
       const { screen } = await import('./screen.ts')
-      const shown = screen(follow, home, runId)
+      const shown = screen(follow, home, runId, { readonly: false, ascii })
       const left = await Promise.race([shown.left, gone])
       shown.close()
       if (left === 'background' || left === 'viewer') return 'background'

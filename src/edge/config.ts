@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type * as z from 'zod'
+import * as z from 'zod'
 import { Fault } from '../domain/fault.ts'
 import { didYouMean } from '../domain/nearest.ts'
 import { ENVIRONMENT, SECRET_PATHS, type Settings, settingsFile } from '../wire/files-settings.ts'
@@ -36,6 +36,16 @@ export function terminalHints(): { term: string; colorTerm: string; noColor: boo
     locale: env.LC_ALL || env.LC_CTYPE || env.LANG || '',
     ssh: Boolean(env.SSH_CONNECTION),
   }
+}
+
+/** Folders in which tools are looked for, as the shell has them. */
+export function searchPath(): string {
+  return process.env.PATH ?? ''
+}
+
+/** JSON Schema (draft 2020-12) of the settings files. */
+export function settingsSchema(): object {
+  return { title: 'autopod settings', ...z.toJSONSchema(settingsFile, { io: 'input' }) }
 }
 
 /** The caller's environment, for processes that go on with the same settings. */

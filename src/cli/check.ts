@@ -1,0 +1,96 @@
+// What can be said of files without renting: check, template, schema.
+
+import { settingsSchema } from '../edge/config.ts'
+import { jsonSchemaOf, listTemplates, loadJobs, readTemplate } from '../edge/jobdir.ts'
+import { type Invocation, usage } from './args.ts'
+import { isOurFile } from './compose.ts'
+import { EXIT } from './exit.ts'
+import { openHome, templateDirs } from './home.ts'
+import { pastOf } from './past.ts'
+import { table } from './table.ts'
+
+export async function check({ flags, words }: Invocation): Promise<number> {
+  if (words.length === 0)
+    throw usage('check needs a job file, a folder of them, or a glob', 'For example: autopod check ./jobs')
+  const home = openHome(flags)
+  const fleet = pastOf(home)
+  const { specs } = await loadJobs(words, {
+    cwd: home.cwd,
+    pathsFrom: process.cwd(),
+    templateDirs: templateDirs(home.cwd),
+    replaceable: path => fleet !== null && isOurFile(fleet, path),
+  })
+  if (flags.on('json')) {
+    const jobs = specs.map(spec => ({
+      job_id: spec.jobId,
+      source: spec.source,
+      template: spec.template,
+      gpu_types: spec.gpuTypes,
+      inputs: spec.inputs.length,
+      outputs: spec.outputs.map(output => output.target),
+    }))
+    process.stdout.write(`${JSON.stringify({ version: 1, ok: true, jobs }, null, 2)}\n`)
+    return EXIT.ok
+  }
+  const rows = specs.map(spec => [
+    spec.jobId,
+    spec.template,
+    spec.gpuTypes.join(', ') || 'any',
+    String(spec.inputs.length),
+    spec.outputs.map(output => output.target).join(', '),
+  ])
+  process.stdout.write(
+    `${table(['JOB', 'TEMPLATE', 'GPU', 'INPUTS', 'OUTPUTS'], rows)}\n${specs.length} jobs, all well. Nothing was rented.\n`,
+  )
+  return EXIT.ok
+}
+
+export async function template({ flags, words }: Invocation): Promise<number> {
+  const [what, name] = words
+  const dirs = templateDirs(process.cwd())
+  if (what === 'list') {
+    const entries = await listTemplates(dirs)
+    if (flags.on('json')) process.stdout.write(`${JSON.stringify(entries, null, 2)}\n`)
+    else
+      process.stdout.write(
+        `${table(
+          ['TEMPLATE', 'VRAM', 'DESCRIPTION'],
+          entries.map(entry => [
+            entry.name,
+            entry.requires.vramGb > 0 ? `${entry.requires.vramGb} GB` : '–',
+            entry.problem ?? entry.description,
+          ]),
+        )}\n`,
+      )
+    return EXIT.ok
+  }
+  if (what !== 'show' || !name)
+    throw usage('template needs list, or show NAME', 'For example: autopod template show resize')
+  const found = await readTemplate(name, { cwd: process.cwd(), templateDirs: dirs })
+  if (flags.on('json')) {
+    process.stdout.write(`${JSON.stringify(found, null, 2)}\n`)
+    return EXIT.ok
+  }
+  const lines = [`${found.name}: ${found.description}`, found.path, '']
+  for (const [key, input] of Object.entries(found.inputs ?? {}))
+    lines.push(`input   ${key.padEnd(16)} ${input.kind ?? 'file'}  ${input.description}`)
+  for (const [key, param] of Object.entries(found.params ?? {}))
+    lines.push(
+      `param   ${key.padEnd(16)} ${param.type}${param.default === undefined ? ' (required)' : ` = ${JSON.stringify(param.default)}`}  ${param.description}`,
+    )
+  for (const [key, output] of Object.entries(found.outputs))
+    lines.push(`output  ${key.padEnd(16)} ${output.kind ?? 'file'} of node ${output.node}`)
+  for (const model of found.requires.models)
+    lines.push(`model   ${model.folder}/${model.name}  ${(model.bytes / 1e9).toFixed(1)} GB  ${model.url}`)
+  if (found.requires.vramGb > 0) lines.push(`needs   ${found.requires.vramGb} GB of VRAM`)
+  process.stdout.write(`${lines.join('\n')}\n`)
+  return EXIT.ok
+}
+
+export async function schema({ words }: Invocation): Promise<number> {
+  const [what] = words
+  if (what !== 'job' && what !== 'template' && what !== 'config')
+    throw usage('schema needs job, config or template', 'For example: autopod schema job')
+  process.stdout.write(`${JSON.stringify(what === 'config' ? settingsSchema() : jsonSchemaOf(what), null, 2)}\n`)
+  return EXIT.ok
+}

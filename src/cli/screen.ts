@@ -1,0 +1,119 @@
+// The dashboard on a home: facts in, commands out, pictures decoded on the side.
+import { readFileSync, statSync } from 'node:fs'
+import type { Fact } from '../domain/event.ts'
+import { every, systemClock } from '../edge/clock.ts'
+import { terminalHints } from '../edge/config.ts'
+import { type LogLine, previewPath, readPodLog } from '../edge/trace.ts'
+import { type Command, type Dashboard, openDashboard, type Picture } from '../tui/dashboard.ts'
+import type { Follow } from './follow.ts'
+import type { Home } from './home.ts'
+import { openInBrowser } from './logs.ts'
+
+/** A screenful many times over; more is read with `autopod logs`. */
+const LOG_LINES = 2000
+const REFRESH_MS = 250
+/** Half-block cells: wider pictures would not be seen any better. */
+const PREVIEW_WIDTH = 64
+
+export type ScreenOptions = { readonly: boolean; ascii: boolean }
+
+export function screen(follow: Follow, home: Home, runId: string | null, options: ScreenOptions): Dashboard {
+  const { term, colorTerm, noColor, locale } = terminalHints()
+  const previews = createPreviews(home)
+  const logs = createLogs(home)
+  return openDashboard({
+    source: {
+      fleet: () => follow.fleet,
+      gauges: () => follow.gauges(),
+      now: () => systemClock.now(),
+      logs(subject) {
+        const podId = 'podId' in subject ? subject.podId : follow.fleet.jobs.get(subject.jobKey)?.attempts.at(-1)?.podId
+        return podId ? logs(podId) : []
+      },
+      preview: previews,
+      engineAlive: () => follow.alive(),
+    },
+    send: command => send(follow, command),
+    runId,
+    every,
+    input: process.stdin,
+    output: process.stdout,
+    ascii: options.ascii || !/utf-?8/i.test(locale),
+    colours: noColor ? 0 : /256|kitty|ghostty|alacritty|wezterm|direct/.test(term) || colorTerm ? 256 : 16,
+    readonly: options.readonly,
+    refreshMs: REFRESH_MS,
+    endWhenDone: runId !== null,
+  })
+}
+
+function send(follow: Follow, command: Command): void {
+  const facts = factsOf(command)
+  if (facts.length > 0) follow.command(facts)
+  else if (command.type === 'open') {
+    const port = follow.fleet.pods.get(command.podId)?.localPort
+    if (port) openInBrowser(`http://127.0.0.1:${port}`)
+  }
+}
+
+function factsOf(command: Command): Fact[] {
+  switch (command.type) {
+    case 'kill-pod':
+      return [{ type: 'pod.release_requested', podId: command.podId, cause: 'killed by hand' }]
+    case 'stop-pod':
+      return [{ type: 'pod.stop_requested', podId: command.podId }]
+    case 'start-pod':
+      return [{ type: 'pod.start_requested', podId: command.podId }]
+    case 'drain-pod':
+      return [{ type: 'pod.drain_requested', podId: command.podId }]
+    case 'cancel-job':
+      return [{ type: 'job.cancel_requested', jobKey: command.jobKey }]
+    case 'retry-job':
+      return [{ type: 'job.retry_requested', jobKey: command.jobKey }]
+    case 'open':
+    case 'copy':
+      return []
+  }
+}
+
+/** Reads a log again only when it may have grown: once a refresh at most. */
+function createLogs(home: Home): (podId: string) => readonly LogLine[] {
+  let last = { podId: '', at: 0, lines: [] as LogLine[] }
+  return podId => {
+    const now = systemClock.now()
+    if (last.podId !== podId || now - last.at >= REFRESH_MS)
+      last = { podId, at: now, lines: readPodLog(home.dir, podId, LOG_LINES) }
+    return last.lines
+  }
+}
+
+/** The last decoded picture of a job; a newer file is decoded on the side and shown at the next look. */
+function createPreviews(home: Home): (jobKey: string) => Picture | null {
+  const known = new Map<string, { mtimeMs: number; picture: Picture | null }>()
+  return jobKey => {
+    const path = previewPath(home.dir, jobKey)
+    const mtimeMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs
+    if (mtimeMs === undefined) return null
+    const present = known.get(jobKey)
+    if (present?.mtimeMs !== mtimeMs) {
+      known.set(jobKey, { mtimeMs, picture: present?.picture ?? null })
+      void decode(readFileSync(path)).then(picture => known.set(jobKey, { mtimeMs, picture }))
+    }
+    return known.get(jobKey)?.picture ?? null
+  }
+}
+
+/** Small RGB pixels; null for what is no picture. */
+async function decode(bytes: Uint8Array): Promise<Picture | null> {
+  try {
+    const { default: sharp } = await import('sharp')
+    const { data, info } = await sharp(bytes)
+      .resize({ width: PREVIEW_WIDTH, withoutEnlargement: true })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    return { width: info.width, height: info.height, rgb: data }
+  } catch {
+    return null
+  }
+}
