@@ -95,6 +95,8 @@ export type ReplayOptions = {
   isCleaned?: boolean
   /** The socket stays silent: nothing but HTTP tells. */
   isMute?: boolean
+  /** The submission is taken, but its answer is a 500, or the connection is cut instead. */
+  isUnclear?: 'trouble' | 'cut'
   /** So many looks after the end still find nothing. */
   emptyLooks?: number
 }
@@ -142,6 +144,13 @@ export async function replay(version: string, episode: Episode, options: ReplayO
       }
       const { prompt_id, client_id } = JSON.parse(body)
       ours = { id: prompt_id, clientId: client_id }
+      if (options.isUnclear) {
+        isQueued = true
+        if (options.isUnclear === 'cut') incoming.socket.resetAndDestroy()
+        else send(500, '500 Internal Server Error')
+        await play()
+        return
+      }
       const { status } = episode.answer
       send(status, status === 500 ? String(episode.answer.body) : renamed(JSON.stringify(episode.answer.body)))
       isQueued = status === 200

@@ -103,6 +103,16 @@ describe.each(versions)('as ComfyUI %s told it', version => {
     expect(end.calls.filter(call => call === 'POST /prompt')).toHaveLength(4)
   })
 
+  test.each(['trouble', 'cut'] as const)(
+    'a submission that arrived although its answer was a %s is not repeated',
+    async isUnclear => {
+      const end = await play(episodes(version, '01_success')[0], { isUnclear })
+      expect(files(end)).toEqual(['4 fleet_00001_.png'])
+      expect(end.calls.filter(call => call === 'POST /prompt')).toHaveLength(1)
+      expect(end.started).toBe(1)
+    },
+  )
+
   test('a 200 with node_errors is cancelled, because it runs', async () => {
     const end = await play(episodes(version, '06_partially_valid')[0])
     expect(end.fault).toMatchObject({ kind: 'job', code: 'prompt_invalid', node: { id: '5' } })

@@ -7,7 +7,7 @@ import type { JobGauge } from '../../domain/gauge.ts'
 import type { Artifact } from '../../domain/job.ts'
 import type { Clock, Courier, Executor, Machine, Task, TaskOn } from '../../ports.ts'
 import { executionError } from '../../wire/comfy.ts'
-import { type ComfyApi, createComfyApi, isTransient } from './comfy-api.ts'
+import { type ComfyApi, createComfyApi } from './comfy-api.ts'
 import { endFault } from './comfy-faults.ts'
 import { type ComfyFolders, findFolders } from './comfy-folders.ts'
 import { type Finished, followPrompt } from './comfy-follow.ts'
@@ -15,15 +15,14 @@ import { neededNodes, outputPrefix } from './comfy-graph.ts'
 import { missingFiles, selectFiles } from './comfy-outputs.ts'
 import { type KnownClasses, preflight } from './comfy-preflight.ts'
 import { createProgress } from './comfy-progress.ts'
+import { cancelPrompt, lookBefore } from './comfy-prompt.ts'
+import { openScope, type Scope } from './comfy-scope.ts'
 import { submit } from './comfy-submit.ts'
 import { watchPrompt } from './comfy-watch.ts'
 
 /** A starting ComfyUI that takes a connection but does not answer is asked again after this. */
 const READY_CALL_MS = 5_000
 const READY_PAUSE_MS = 500
-/** An interrupt works at the next node or progress tick; a node without ticks may take its time (2 s seen, minutes reported). */
-const CANCEL_CONFIRM_MS = 5_000
-
 export type ComfyExecutorOptions = {
   courier: Courier
   clock: Clock
@@ -210,72 +209,4 @@ function createGauge(on: TaskOn): Gauge {
     bytesTotal: null,
   }
   return partial => on.gauge({ fraction: null, ...blank, ...partial })
-}
-
-/** Whether the server has the prompt, pending, running or finished; asked a few times, because it decides about a second run. */
-async function lookBefore(api: ComfyApi, promptId: string, clock: Clock, signal: AbortSignal): Promise<boolean> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return (await api.look(promptId, signal)).kind !== 'unknown'
-    } catch (error) {
-      if (!isTransient(error) || tries === 4) throw error
-      await clock.sleep(500 * tries, signal)
-      signal.throwIfAborted()
-    }
-  }
-}
-
-async function cancelPrompt(api: ComfyApi, promptId: string, clock: Clock, on: TaskOn): Promise<void> {
-  // The task's own signal is spent; this one bounds the parting words.
-  const limit = new AbortController()
-  const done = new AbortController()
-  void clock.sleep(CANCEL_CONFIRM_MS, done.signal).then(() => limit.abort())
-  try {
-    await api.cancel(promptId, limit.signal)
-    for (;;) {
-      const { kind } = await api.look(promptId, limit.signal)
-      if (kind === 'finished' || kind === 'unknown') return
-      await clock.sleep(200, limit.signal)
-      limit.signal.throwIfAborted()
-    }
-  } catch (error) {
-    const why = limit.signal.aborted ? `it still ran after ${CANCEL_CONFIRM_MS / 1000} s` : (error as Error).message
-    on.log(`the cancelling of prompt ${promptId} is not confirmed: ${why}`)
-  } finally {
-    done.abort()
-  }
-}
-
-type Scope = {
-  /** Aborts when the task is to stop for any reason, or the machine is lost. */
-  signal: AbortSignal
-  /** The same, but a cancelled task lets a submission under way end first, so that there is something to cancel. */
-  letGo: AbortSignal
-  /** Fault pod `connection_lost` once the machine is lost. */
-  lost(): Fault | null
-  close(): void
-}
-
-function openScope(machine: Machine, signal: AbortSignal): Scope {
-  const all = new AbortController()
-  const letGo = new AbortController()
-  let lost: Fault | null = null
-  const stop = () => {
-    all.abort(signal.reason)
-    if (signal.reason !== 'cancel') letGo.abort(signal.reason)
-  }
-  if (signal.aborted) stop()
-  signal.addEventListener('abort', stop, { once: true })
-  void machine.closed.then(cause => {
-    const message = `the connection to the pod was lost${cause ? `: ${cause.message}` : ''}`
-    lost = new Fault({ kind: 'pod', code: 'connection_lost', message }, { cause })
-    all.abort(lost)
-    letGo.abort(lost)
-  })
-  return {
-    signal: all.signal,
-    letGo: letGo.signal,
-    lost: () => lost,
-    close: () => signal.removeEventListener('abort', stop),
-  }
 }
