@@ -140,9 +140,9 @@ export function isOurs(fleet: Fleet, path: string, sha256: string): boolean {
   return false
 }
 
+/** A job of this home published this file, and nobody changed it since. */
 export function isOurFile(fleet: Fleet, path: string): boolean {
-  if (!existsSync(path)) return true
-  return isOurs(fleet, path, createHash('sha256').update(readFileSync(path)).digest('hex'))
+  return existsSync(path) && isOurs(fleet, path, createHash('sha256').update(readFileSync(path)).digest('hex'))
 }
 
 function expand(path: string | undefined): string | undefined {

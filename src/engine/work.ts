@@ -114,7 +114,8 @@ async function ignored({ clock, limits }: Context, signal: AbortSignal, over: Ab
 export async function publish(context: Context, jobKey: string, signal: AbortSignal): Promise<void> {
   const { journal, clock, courier } = context
   const job = jobOf(journal.fleet, jobKey)
-  const artifacts = job.attempts.at(-1)?.artifacts ?? []
+  // Stored as they came in; published in the order of the workflow's own numbering.
+  const artifacts = (job.attempts.at(-1)?.artifacts ?? []).toSorted((a, b) => a.index - b.index)
   for (let tries = 0; !signal.aborted; tries++) {
     const done = await settle(() => context.lanes.move(() => courier.publish(job.spec, artifacts, context.replaceable)))
     if (done.ok) return journal.record(() => [{ type: 'job.completed', jobKey, published: done.value }])
