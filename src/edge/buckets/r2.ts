@@ -27,6 +27,8 @@ export type R2Options = {
   clock?: Clock
 }
 
+const silent = () => {}
+
 /** Signed URLs live 1 s to 7 days (R2 "Presigned URLs", 2026-08). */
 const SIGNED_SECONDS_MAX = 7 * 24 * 3600
 
@@ -46,6 +48,8 @@ export async function createR2(options: R2Options): Promise<Bucket> {
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
     maxAttempts: 1,
+    // It would write its remarks ("non-retryable streaming request") into the dashboard; the faults say it better.
+    logger: { trace: silent, debug: silent, info: silent, warn: silent, error: silent },
     requestHandler: {
       connectionTimeout: 5_000,
       // Silence on the socket, not the whole request: 64 MiB at 1 MB/s take longer than a minute and are well.
