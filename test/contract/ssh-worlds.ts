@@ -62,7 +62,7 @@ async function startOpenSsh(): Promise<SshWorld> {
   await writeFile(join(base, 'authorized'), `${key.publicKey}\n`)
   // Started as root, sshd wants its empty folder; only the system's start script makes it.
   if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true })
-  const { server, port } = await launch(base)
+  const { server, port } = await launch(base, folder)
   return {
     address: { host: '127.0.0.1', port, user: userInfo().username },
     privateKey: key.privateKey,
@@ -82,7 +82,7 @@ async function startOpenSsh(): Promise<SshWorld> {
 }
 
 /** sshd takes no port 0: a free one is looked up, and another when it was taken meanwhile. */
-async function launch(base: string): Promise<{ server: ChildProcess; port: number }> {
+async function launch(base: string, home: string): Promise<{ server: ChildProcess; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort()
     const config = [
@@ -96,6 +96,8 @@ async function launch(base: string): Promise<{ server: ChildProcess; port: numbe
       'PasswordAuthentication no',
       'KbdInteractiveAuthentication no',
       'Subsystem sftp internal-sftp',
+      // bash reads the user's .bashrc for each command: on a developer's machine that may do anything, and is killed by `cut`.
+      `SetEnv HOME=${home}`,
     ]
     await writeFile(join(base, 'sshd_config'), `${config.join('\n')}\n`)
     const server = spawn(SSHD, ['-D', '-e', '-f', join(base, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
