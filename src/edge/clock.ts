@@ -18,9 +18,9 @@ export const systemClock: Clock = {
   uuid: () => randomUUID(),
 }
 
-/** Calls `fn` each `ms` until the returned function is called. Does not keep the process alive. */
+/** Calls `fn` each `ms` until the returned function is called; keeps the process alive till then. */
 export function every(ms: number, fn: () => void): () => void {
-  const timer = setInterval(fn, ms).unref()
+  const timer = setInterval(fn, ms)
   return () => clearInterval(timer)
 }
 
