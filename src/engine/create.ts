@@ -1,7 +1,7 @@
 // pod.requested → pod.created | pod.refused. The one place where a question may be open when the program dies.
 
 import type { FaultData } from '../domain/fault.ts'
-import { podOf } from '../domain/fleet.ts'
+import { podOf } from '../domain/lookup.ts'
 import { type Context, providerNamed } from './context.ts'
 import { backOff, settle } from './settle.ts'
 

@@ -1,5 +1,5 @@
 // Ending and pausing pods: retried for ever with backoff, and believed only when the provider proves it.
-import { podOf } from '../domain/fleet.ts'
+import { podOf } from '../domain/lookup.ts'
 import { type Context, providerNamed } from './context.ts'
 import { backOff, settle } from './settle.ts'
 

@@ -2,7 +2,7 @@
 
 import type { Fact } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
-import { podOf } from '../domain/fleet.ts'
+import { podOf } from '../domain/lookup.ts'
 import type { Pod, Stage } from '../domain/pod.ts'
 import type { Machine, PodRow, Tunnel } from '../ports.ts'
 import { type Context, providerNamed } from './context.ts'

@@ -1,5 +1,5 @@
 // One listing for all pods of a provider: who is there, who is not, and since when that is not known.
-import { providerOf } from '../domain/fleet.ts'
+import { providerOf } from '../domain/lookup.ts'
 import type { Pod } from '../domain/pod.ts'
 import type { Clock, PodRow } from '../ports.ts'
 import { type Context, providerNamed } from './context.ts'
