@@ -1,5 +1,4 @@
 // The loop: facts and keys in, frames and commands out. It decides nothing and waits for nobody.
-import { type Allocation, allocate } from '../domain/cost.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import type { Millis } from '../domain/units.ts'
@@ -7,6 +6,8 @@ import { freeze, type Source } from './freeze.ts'
 import { ESCAPE_WAIT_MS, newInputReader } from './input.ts'
 import { type Command, type Effect, type Facts, type Leave, newModel } from './model.ts'
 import { openPainter } from './paint.ts'
+import { asksOnLeave } from './panels/dialog.ts'
+import { isOver } from './state.ts'
 import { type Colours, palette } from './style.ts'
 import { type Input, settle, type Update, update } from './update.ts'
 import { view } from './view.ts'
@@ -56,18 +57,19 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   let isOpen = true
   let isSuspended = false
   let cancelWait: (() => void) | null = null
-  let allocated: { seq: number; allocation: Allocation } | null = null
+  let lasting = { fleet: source.fleet(), seq: -1, memo: new Map<string, unknown>() }
 
   function facts(): Facts {
     const from = frozen ?? source
     const fleet: Fleet = from.fleet()
     const gauges: Gauges = from.gauges()
     const now: Millis = from.now()
-    if (allocated?.seq !== fleet.seq) allocated = { seq: fleet.seq, allocation: allocate(fleet) }
+    if (lasting.fleet !== fleet || lasting.seq !== fleet.seq) lasting = { fleet, seq: fleet.seq, memo: new Map() }
     return {
       fleet,
       gauges,
       now,
+      clock: source.now(),
       runId: options.runId,
       engineAlive: from.engineAlive(),
       readonly: options.readonly,
@@ -75,8 +77,8 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       logs: subject => from.logs(subject),
       preview: jobKey => from.preview(jobKey),
       zone: at => -new Date(at).getTimezoneOffset(),
-      allocation: allocated.allocation,
-      orders: new Map(),
+      frame: new Map(),
+      lasting: lasting.memo,
     }
   }
 
@@ -121,15 +123,10 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       const now = facts()
       const { width, height } = painter.size()
       take(settle(model, now, width, height))
-      if (isOpen) take(update(model, one, withRealTime(now)))
+      if (isOpen) take(update(model, one, now))
     }
     if (inputs.length > 0) frame()
     wait()
-  }
-
-  /** Facts may be frozen, time for dialogs and notices is not. */
-  function withRealTime(now: Facts): Facts {
-    return frozen ? { ...now, now: Math.max(now.now, source.now()) } : now
   }
 
   function wait(): void {
@@ -137,6 +134,14 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     cancelWait = null
     if (!isOpen || !reader.pending) return
     cancelWait = every(ESCAPE_WAIT_MS, () => receive(reader.silence()))
+  }
+
+  /** The terminal went away: nobody is asked, nothing is ended. */
+  function lose(): void {
+    if (!isOpen) return
+    const how = asksOnLeave(facts()) ? 'background' : isOver(facts()) ? 'ended' : 'viewer'
+    close()
+    leave(how)
   }
 
   const onData = (data: Buffer | string) => receive(reader.feed(data))
@@ -163,6 +168,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     stopFrames()
     cancelWait?.()
     output.off('resize', frame)
+    input.off('end', lose)
     process.off('exit', close)
     painter.close()
     unlisten()
@@ -186,6 +192,9 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   }
 
   listen()
+  input.on('end', lose)
+  // Stays for good: an EIO may come after the screen is closed.
+  input.on('error', lose)
   output.on('resize', frame)
   process.on('exit', close)
   const stopFrames = every(options.refreshMs, frame)

@@ -1,5 +1,5 @@
 // What the dashboard remembers between keys (Model), what it is told each frame (Facts), and what it answers (Effect). Data only.
-import type { Allocation } from '../domain/cost.ts'
+import { type Allocation, allocate } from '../domain/cost.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import type { Millis } from '../domain/units.ts'
@@ -32,7 +32,10 @@ export type Effect =
 export type Facts = {
   fleet: Fleet
   gauges: Gauges
+  /** The moment the figures are from. */
   now: Millis
+  /** The time itself: differs from `now` on a frozen screen. For dialogs and notices. */
+  clock: Millis
   /** The run this screen belongs to; null = everything in the home. */
   runId: string | null
   engineAlive: boolean
@@ -43,10 +46,30 @@ export type Facts = {
   preview(jobKey: string): Picture | null
   /** Minutes east of UTC at a moment: clock times are shown in the user's zone. */
   zone(at: Millis): number
-  /** Valid for the fleet's present `seq`. */
-  allocation: Allocation
-  /** Orders of the tables worked out for this frame, by their parameters. */
-  orders: Map<string, readonly string[]>
+  /** Worked out for this frame already, see `once`. */
+  frame: Map<string, unknown>
+  /** Worked out since the last event, see `sinceEvent`. */
+  lasting: Map<string, unknown>
+}
+
+/** Facts do not change while a frame is made: what several panels need is worked out by the first. `name` says what from. */
+export function once<T>(facts: Facts, name: string, make: () => T): T {
+  return kept(facts.frame, name, make)
+}
+
+/** As `once`, for what follows from the fleet alone: it holds until the next event, over many frames. */
+export function sinceEvent<T>(facts: Facts, name: string, make: () => T): T {
+  return kept(facts.lasting, name, make)
+}
+
+function kept<T>(memo: Map<string, unknown>, name: string, make: () => T): T {
+  if (!memo.has(name)) memo.set(name, make())
+  return memo.get(name) as T
+}
+
+/** Whose money each stretch of a pod's meter was. */
+export function allocationOf(facts: Facts): Allocation {
+  return sinceEvent(facts, 'allocation', () => allocate(facts.fleet))
 }
 
 export type PanelName = 'jobs' | 'pods' | 'events'

@@ -2,7 +2,7 @@
 import { jobCost } from '../domain/cost.ts'
 import type { Job } from '../domain/job.ts'
 import { mayBill, type Pod, podCost } from '../domain/pod.ts'
-import type { Facts, Model, Table } from './model.ts'
+import { allocationOf, type Facts, type Model, once, sinceEvent, type Table } from './model.ts'
 import { gaugeOf, isJobShown, isPodShown, jobState, podOfJob, podState } from './state.ts'
 
 type Value = string | number
@@ -12,7 +12,7 @@ const JOB_KEYS: Record<string, (job: Job, facts: Facts) => Value> = {
   pod: (job, facts) => podOfJob(job, facts)?.id ?? '~',
   progress: (job, facts) => gaugeOf(job, facts)?.fraction ?? (job.status === 'completed' ? 2 : -1),
   age: job => job.attempts[0]?.requestedAt ?? Number.MAX_SAFE_INTEGER,
-  cost: (job, facts) => -jobCost(facts.fleet, job, facts.now, facts.allocation),
+  cost: (job, facts) => -jobCost(facts.fleet, job, facts.now, allocationOf(facts)),
 }
 const POD_KEYS: Record<string, (pod: Pod, facts: Facts) => Value> = {
   pod: pod => pod.id,
@@ -29,8 +29,12 @@ export const POD_SORTS: readonly string[] = ['', ...Object.keys(POD_KEYS)]
 // What runs, then what went wrong, then what is to come, then what is done: with 5,000 jobs the first screen still tells.
 const JOB_RANK: Record<Job['status'], number> = { running: 0, failed: 1, waiting: 2, completed: 3, cancelled: 4 }
 
+const LASTING_SORTS: readonly string[] = ['', 'job', 'pod', 'age', 'gpu', 'rate']
+
 export function jobOrder(model: Model, facts: Facts): readonly string[] {
-  return remembered(facts, `jobs ${model.jobs.sort} ${model.jobs.reverse} ${model.filter}`, () => {
+  // Only the filter and some columns look at gauges and the time.
+  const keep = model.filter === '' && LASTING_SORTS.includes(model.jobs.sort) ? sinceEvent : once
+  return keep(facts, `jobs ${model.jobs.sort} ${model.jobs.reverse} ${model.filter}`, () => {
     const listed: Job[] = []
     const needle = model.filter.toLowerCase()
     for (const job of facts.fleet.jobs.values())
@@ -46,7 +50,8 @@ export function jobOrder(model: Model, facts: Facts): readonly string[] {
 }
 
 export function podOrder(model: Model, facts: Facts): readonly string[] {
-  return remembered(facts, `pods ${model.pods.sort} ${model.pods.reverse} ${model.filter}`, () => {
+  const keep = model.filter === '' && LASTING_SORTS.includes(model.pods.sort) ? sinceEvent : once
+  return keep(facts, `pods ${model.pods.sort} ${model.pods.reverse} ${model.filter}`, () => {
     const listed: Pod[] = []
     const needle = model.filter.toLowerCase()
     for (const pod of facts.fleet.pods.values())
@@ -55,15 +60,6 @@ export function podOrder(model: Model, facts: Facts): readonly string[] {
     const sorted = key ? sortBy(listed, pod => key(pod, facts)) : ranked(listed, pod => (mayBill(pod) ? 0 : 1))
     return finish(sorted, model.pods, pod => pod.id)
   })
-}
-
-function remembered(facts: Facts, name: string, make: () => string[]): readonly string[] {
-  let order = facts.orders.get(name)
-  if (!order) {
-    order = make()
-    facts.orders.set(name, order)
-  }
-  return order
 }
 
 /** By a small whole number, equal ones in the order they came: one pass, no comparisons. */

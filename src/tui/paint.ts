@@ -112,9 +112,8 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean): Painter
     if (!isPaused) forget()
   }
   output.on('resize', resize)
-  // A terminal that went away is no reason to fall over: the engine goes on, SIGHUP says the rest.
-  const ignore = () => {}
-  output.on('error', ignore)
+  // A terminal that went away is no reason to fall over, also after the screen is closed.
+  output.on('error', () => {})
 
   function restore(): void {
     captured = ''
@@ -166,41 +165,27 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean): Painter
       if (!isPaused) restore()
       captured = ''
       screen.destroy()
-      setImmediate(() => output.off('error', ignore))
     },
   }
 }
 
-const CHARS: string[] = []
-
-function charOf(codePoint: number): string {
-  if (codePoint === 0) return ''
-  CHARS[codePoint] ??= String.fromCodePoint(codePoint)
-  return CHARS[codePoint]
-}
-
-/** Copies the rows that changed into blessed's cells and marks them; blessed then compares cell by cell. */
+/** Copies what changed into blessed's cells and marks those rows; blessed then compares them with what is on the terminal. */
 function fillCells(lines: blessed.Widgets.Screen['lines'], next: Screen, before: Screen | null): void {
   const { width, height, chars, attributes } = next
   for (let y = 0; y < height; y++) {
     const line = lines[y]
     if (!line) return
-    const from = y * width
-    if (before && isSameRow(next, before, from, from + width)) continue
-    for (let x = 0; x < width; x++) {
+    for (let x = 0, at = y * width; x < width; x++, at++) {
+      if (before && before.chars[at] === chars[at] && before.attributes[at] === attributes[at]) continue
       const cell = line[x]
       if (!cell) break
-      cell[0] = attributes[from + x] ?? 0
-      cell[1] = charOf(chars[from + x] ?? 0x20)
+      const codePoint = chars[at] ?? 0x20
+      cell[0] = attributes[at] ?? 0
+      // The second half of a wide character is an empty cell: nothing is written, the terminal has moved on by itself.
+      cell[1] = codePoint === 0 ? '' : String.fromCodePoint(codePoint)
+      line.dirty = true
     }
-    line.dirty = true
   }
-}
-
-function isSameRow(a: Screen, b: Screen, from: number, to: number): boolean {
-  for (let at = from; at < to; at++)
-    if (a.chars[at] !== b.chars[at] || a.attributes[at] !== b.attributes[at]) return false
-  return true
 }
 
 function setBlocking(tty: Tty, blocking: boolean): void {

@@ -1,10 +1,11 @@
 // What jobs and pods are doing, as a glyph, a word and an ink each; and how old a figure is allowed to be.
+import { runCost } from '../domain/cost.ts'
 import type { JobGauge, PodGauge } from '../domain/gauge.ts'
 import { isSettled, type Job, liveAttempt } from '../domain/job.ts'
 import { mayBill, type Pod } from '../domain/pod.ts'
 import type { Run } from '../domain/run.ts'
-import type { Millis } from '../domain/units.ts'
-import type { Facts } from './model.ts'
+import type { Micro, Millis } from '../domain/units.ts'
+import { type Facts, once, sinceEvent } from './model.ts'
 import type { Ink } from './style.ts'
 
 export type State = { glyph: string; word: string; ink: Ink }
@@ -125,14 +126,16 @@ export function isOver(facts: Facts): boolean {
 export type Counts = { jobs: number; running: number; waiting: number; done: number; failed: number; cancelled: number }
 
 export function countJobs(facts: Facts): Counts {
-  const counts = { jobs: 0, running: 0, waiting: 0, done: 0, failed: 0, cancelled: 0 }
-  for (const job of facts.fleet.jobs.values()) {
-    if (!isJobShown(job, facts)) continue
-    counts.jobs++
-    if (job.status === 'completed') counts.done++
-    else counts[job.status]++
-  }
-  return counts
+  return sinceEvent(facts, 'counts', () => {
+    const counts = { jobs: 0, running: 0, waiting: 0, done: 0, failed: 0, cancelled: 0 }
+    for (const job of facts.fleet.jobs.values()) {
+      if (!isJobShown(job, facts)) continue
+      counts.jobs++
+      if (job.status === 'completed') counts.done++
+      else counts[job.status]++
+    }
+    return counts
+  })
 }
 
 /** Outputs the job promises that are not stored yet while it runs: what a kill loses. */
@@ -143,6 +146,14 @@ export function unsavedOutputs(job: Job): number {
   return job.spec.outputs.filter(output => !stored.has(output.name)).length
 }
 
-export function livePods(facts: Facts): Pod[] {
-  return [...facts.fleet.pods.values()].filter(pod => mayBill(pod) && isPodShown(pod, facts))
+/** Pods of this screen that may be billed now. */
+export function livePods(facts: Facts): readonly Pod[] {
+  return sinceEvent(facts, 'live pods', () =>
+    [...facts.fleet.pods.values()].filter(pod => mayBill(pod) && isPodShown(pod, facts)),
+  )
+}
+
+/** What this screen's runs have cost so far. */
+export function spentOf(facts: Facts): Micro {
+  return once(facts, 'spent', () => runCost(facts.fleet, facts.runId, facts.now))
 }

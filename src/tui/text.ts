@@ -15,9 +15,12 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Cn}\p{M}\u115f\u1160\u3164\uffa0]/gu
 // Terminals disagree on the width of these (contracts: seen with xterm.js, tmux 3.3a), so they get a stand-in of one cell.
 const UNSURE = /\p{Emoji_Presentation}|[\p{Co}\u{1f000}-\u{1faff}]/gu
 
+// ASCII, and what this program itself writes: most texts need nothing done.
+const PLAIN = /^[\x20-\x7e…–·×→‖⋯⟳✓✗⊘○↑↓▸▓░▁-█]*$/
+
 /** One line of plain text for a cell row; never longer than it was. */
 export function clean(text: string): string {
-  if (/^[\x20-\x7e]*$/.test(text)) return text
+  if (PLAIN.test(text)) return text
   return text
     .slice(0, 10_000)
     .replace(SEQUENCES, '')
@@ -50,7 +53,8 @@ const WIDE: readonly (readonly [number, number])[] = [
 
 /** Cells of one printable character: 1 or 2. */
 export function charWidth(codePoint: number): 1 | 2 {
-  if (codePoint < 0x1100) return 1
+  // Latin, and the arrows, blocks and signs this program draws with.
+  if (codePoint < 0x1100 || (codePoint > 0x232a && codePoint < 0x2e80)) return 1
   for (const [first, last] of WIDE) if (codePoint >= first && codePoint <= last) return 2
   return 1
 }

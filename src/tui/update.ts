@@ -28,12 +28,12 @@ const NONE: Effect[] = []
 const only = (model: Model): Update => ({ model, effects: NONE })
 
 export function update(before: Model, input: Input, facts: Facts): Update {
-  const model = { ...before, touchedAt: facts.now, notice: null }
+  const model = { ...before, touchedAt: facts.clock, notice: null }
   if (input.type === 'paste') return only(model.editing ? typed(model, input.text) : model)
   const context = contextOf(model, facts)
   if (model.dialog) return dialogKey(model, model.dialog, input.name, context)
   const binding = bindingOf(input.name, context)
-  if (binding) return act(binding.action, context)
+  if (binding) return thawed(act(binding.action, context))
   if (context.mode === 'filter') return only(filterKey(model, input.name))
   const known = unavailable(input.name, context)
   return only(known ? noticed(model, facts, why(known.help, context)) : model)
@@ -42,24 +42,21 @@ export function update(before: Model, input: Input, facts: Facts): Update {
 /** Brings the model in line with a new size, new facts and the time. To be called before every frame. */
 export function settle(before: Model, facts: Facts, width: number, height: number): Update {
   const model: Model = { ...before, width, height }
-  model.jobs = settleTable(
-    model.jobs,
-    jobOrder(model, facts),
-    rowsOf({ ...model, panel: 'jobs', page: null }, facts),
-    model.follow,
-  )
-  model.pods = settleTable(
-    model.pods,
-    podOrder(model, facts),
-    rowsOf({ ...model, panel: 'pods', page: null }, facts),
-    model.follow,
-  )
-  if (model.dialog?.drainAt && facts.now >= model.dialog.drainAt)
+  const rows = rowsOf({ ...model, page: null }, facts)
+  if (model.panel === 'jobs') model.jobs = settleTable(model.jobs, jobOrder(model, facts), rows, model.follow)
+  if (model.panel === 'pods') model.pods = settleTable(model.pods, podOrder(model, facts), rows, model.follow)
+  if (model.dialog?.drainAt && facts.clock >= model.dialog.drainAt)
     return { model: { ...model, dialog: null }, effects: [{ type: 'leave', how: 'drain' }] }
   // Asked about a run that is over meanwhile: nothing is left to decide.
   if (model.dialog?.ask === 'leave' && !asksOnLeave(facts)) model.dialog = null
   const closedAt = runOfScreen(facts)?.closedAt
-  if (isOver(facts) && closedAt && facts.endWhenDone && model.touchedAt < closedAt && facts.now >= closedAt + LINGER_MS)
+  if (
+    isOver(facts) &&
+    closedAt &&
+    facts.endWhenDone &&
+    model.touchedAt < closedAt &&
+    facts.clock >= closedAt + LINGER_MS
+  )
     return { model, effects: [{ type: 'leave', how: 'ended' }] }
   return only(model)
 }
@@ -175,13 +172,18 @@ function act(action: Action, context: Context): Update {
   }
 }
 
+/** Nobody decides on old figures: a dialog ends the freeze. */
+function thawed(result: Update): Update {
+  return result.model.dialog ? { ...result, model: { ...result.model, frozen: false } } : result
+}
+
 function leaving(model: Model, facts: Facts): Update {
   if (asksOnLeave(facts)) return only({ ...model, dialog: newDialog('leave', facts) })
   return { model, effects: [{ type: 'leave', how: isOver(facts) ? 'ended' : 'viewer' }] }
 }
 
 function newDialog(ask: Dialog['ask'], facts: Facts): Dialog {
-  return { ask, openedAt: facts.now, choice: 0, drainAt: null }
+  return { ask, openedAt: facts.clock, choice: 0, drainAt: null }
 }
 
 function asked(model: Model, facts: Facts, ask: Question): Model {
@@ -190,12 +192,12 @@ function asked(model: Model, facts: Facts, ask: Question): Model {
 
 function dialogKey(model: Model, dialog: Dialog, key: string, context: Context): Update {
   const { facts } = context
-  if (facts.now - dialog.openedAt < DIALOG_DEAF_MS) return only(model)
+  if (facts.clock - dialog.openedAt < DIALOG_DEAF_MS) return only(model)
   if (key === 'ctrl-c') {
     if (dialog.ask !== 'leave') return only({ ...model, dialog: null })
     if (dialog.drainAt !== null)
       return { model: { ...model, dialog: null }, effects: [{ type: 'leave', how: 'terminate' }] }
-    return only({ ...model, dialog: { ...dialog, choice: 1, drainAt: facts.now + DRAIN_GRACE_MS } })
+    return only({ ...model, dialog: { ...dialog, choice: 1, drainAt: facts.clock + DRAIN_GRACE_MS } })
   }
   const { buttons } = dialogText(dialog, facts)
   const choice = Math.min(dialog.choice, buttons.length - 1)
@@ -287,7 +289,7 @@ function typed(model: Model, text: string): Model {
 }
 
 function noticed(model: Model, facts: Facts, text: string): Model {
-  return { ...model, notice: { text, until: facts.now + NOTICE_MS } }
+  return { ...model, notice: { text, until: facts.clock + NOTICE_MS } }
 }
 
 /** Why a key that exists does nothing for this row. */

@@ -1,5 +1,4 @@
 // Fleets for screens, made by folding real events: what the fold would refuse cannot be shown by mistake.
-import { allocate } from '../../src/domain/cost.ts'
 import type { Fact } from '../../src/domain/event.ts'
 import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
 import type { Gauges, JobGauge, PodGauge } from '../../src/domain/gauge.ts'
@@ -260,6 +259,7 @@ export function factsOf(world: World, changes: Partial<Facts> = {}): Facts {
     fleet: world.fleet,
     gauges: world.gauges,
     now: world.now(),
+    clock: changes.now ?? world.now(),
     runId: RUN,
     engineAlive: true,
     readonly: false,
@@ -267,8 +267,8 @@ export function factsOf(world: World, changes: Partial<Facts> = {}): Facts {
     logs: (subject: Subject) => world.lines.get('podId' in subject ? subject.podId : subject.jobKey) ?? [],
     preview: key => world.pictures.get(key) ?? null,
     zone: () => 0,
-    allocation: allocate(world.fleet),
-    orders: new Map(),
+    frame: new Map(),
+    lasting: new Map(),
     ...changes,
   }
 }

@@ -6,7 +6,7 @@ import { type Screen, textOf } from '../../src/tui/screen.ts'
 import { palette } from '../../src/tui/style.ts'
 import { settle, update } from '../../src/tui/update.ts'
 import { view } from '../../src/tui/view.ts'
-import { busyWorld, factsOf, largeWorld, MINUTE, newWorld, queue, RUN, SECOND, type World } from './fleets.ts'
+import { A40, busyWorld, factsOf, largeWorld, MINUTE, newWorld, queue, RUN, SECOND, type World } from './fleets.ts'
 
 const FOLDER = new URL('../../fixtures/screens/', import.meta.url)
 const SIZES = ['60x15', '80x24', '120x40', '200x60']
@@ -87,6 +87,18 @@ for (const size of SIZES) {
   test(`the details of a job at ${size}`, () => matches(`details-${size}`, shot(loggedWorld(), size, ['enter'])))
 }
 
+test('a waiting job tells how far its pod is at 80x24', () => {
+  const world = newWorld()
+  queue(world, ['job-001', 'job-002', 'job-003'])
+  for (const podId of ['pod-0001', 'pod-0002'])
+    world.add({ type: 'pod.requested', podId, runId: RUN, name: `autopod-a-b-${podId}`, offer: A40 })
+  world.pass(3 * SECOND)
+  world.add({ type: 'pod.created', podId: 'pod-0001', ref: 'ref-1', perHour: 490_000 })
+  world.pass(40 * SECOND)
+  world.add({ type: 'pod.stage_reached', podId: 'pod-0001', stage: 'ssh' })
+  world.pass(12 * SECOND)
+  matches('booting-80x24', shot(world, '80x24'))
+})
 test('events at 80x24', () => matches('events-80x24', shot(busyWorld(), '80x24', ['4'])))
 test('a picture in the detail pane at 120x40', () => {
   const world = busyWorld()

@@ -1,7 +1,6 @@
 // The painter alone, on a stream that counts: what a frame costs in bytes and time, and that it never waits.
 import { PassThrough, Writable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { allocate } from '../../src/domain/cost.ts'
 import { newModel } from '../../src/tui/model.ts'
 import { openPainter, type Painter } from '../../src/tui/paint.ts'
 import { palette } from '../../src/tui/style.ts'
@@ -95,7 +94,7 @@ test('a frame of 1,000 rows of which every figure changes takes few milliseconds
       world.podReady(`pod-${String(index).padStart(4, '0')}`, 8188 + index)
       world.startJob(jobId, `pod-${String(index).padStart(4, '0')}`)
     }
-    const allocation = allocate(world.fleet)
+    const lasting = new Map<string, unknown>()
     let model = newModel(200, 60)
     const times: number[] = []
     for (let frame = 0; frame < 200; frame++) {
@@ -110,7 +109,7 @@ test('a frame of 1,000 rows of which every figure changes takes few milliseconds
         })
       }
       const before = performance.now()
-      const facts = factsOf(world, { allocation })
+      const facts = factsOf(world, { lasting })
       model = settle(model, facts, 200, 60).model
       painter.paint(view(model, facts, ink, false))
       times.push(performance.now() - before)

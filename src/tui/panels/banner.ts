@@ -1,9 +1,8 @@
 // Lines across the screen for what must not be overlooked: needs a person, nothing is known, over, no engine.
-import { runCost } from '../../domain/cost.ts'
 import { formatClock, formatUsd } from '../../domain/units.ts'
 import type { Facts, Model } from '../model.ts'
 import { put, type Region, type Screen } from '../screen.ts'
-import { countJobs, livePods, RUN_WORDS, runOfScreen } from '../state.ts'
+import { countJobs, livePods, RUN_WORDS, runOfScreen, spentOf } from '../state.ts'
 import type { Ink } from '../style.ts'
 import { clean, cut } from '../text.ts'
 
@@ -63,9 +62,9 @@ function summary(facts: Facts, model: Model): string {
     : live === 0
       ? 'all pods gone'
       : `${plural(live, 'pod')} not proven gone yet`
-  const left = Math.ceil((LINGER_MS - (facts.now - closedAt)) / 1000)
+  const left = Math.ceil((LINGER_MS - (facts.clock - closedAt)) / 1000)
   const leaves = facts.endWhenDone && model.touchedAt < closedAt && left > 0 ? ` · closes in ${left} s` : ''
-  return `${glyph} ${word}: ${tally.join(', ')} · ${formatClock(closedAt - run.openedAt)} · ${formatUsd(runCost(facts.fleet, run.id, facts.now))} · ${pods}${leaves}`
+  return `${glyph} ${word}: ${tally.join(', ')} · ${formatClock(closedAt - run.openedAt)} · ${formatUsd(spentOf(facts))} · ${pods}${leaves}`
 }
 
 export function plural(count: number, noun: string): string {

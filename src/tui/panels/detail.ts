@@ -5,7 +5,7 @@ import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { type Pod, podCost } from '../../domain/pod.ts'
 import { formatBytes, formatClock, formatUsd } from '../../domain/units.ts'
 import { drawPicture } from '../chart.ts'
-import type { Facts, Model, Page, Picture, Subject } from '../model.ts'
+import { allocationOf, type Facts, type Model, type Page, type Picture, type Subject, sinceEvent } from '../model.ts'
 import { frame, put, type Region, type Screen } from '../screen.ts'
 import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob, podState } from '../state.ts'
 import { clockTime, isAbout, type Line, tell } from '../story.ts'
@@ -36,7 +36,7 @@ export function drawPane(screen: Screen, region: Region, facts: Facts, model: Mo
   const log = facts.logs(subject).at(-1)
   const last = log ? [dim(`▸ ${clean(log.text)}`)] : []
   const rest = Math.max(0, inside.height - figures.length - last.length)
-  const story = rest > 0 ? storyLines(subject, facts).slice(-rest) : []
+  const story = rest > 0 ? storyLines(subject, facts, rest) : []
   const lines = [...figures, ...story, ...last]
   for (const [row, line] of lines.slice(0, inside.height).entries())
     put(screen, inside.x, inside.y + row, cut(line.text, width), screen.ink[line.ink])
@@ -95,16 +95,18 @@ function wrapped(line: Line, width: number): Line[] {
   return wrap(clean(line.text), width).map(text => ({ text, ink: line.ink }))
 }
 
-function storyLines(subject: Subject, facts: Facts): Line[] {
+/** The last `most` events about it, told. */
+function storyLines(subject: Subject, facts: Facts, most = 200): Line[] {
   const job = 'jobKey' in subject ? subject.jobKey : null
   const jobOfPod = job === null ? undefined : facts.fleet.jobs.get(job)
   const pod = 'podId' in subject ? subject.podId : jobOfPod ? (podOfJob(jobOfPod, facts)?.id ?? null) : null
-  return facts.fleet.recent
-    .filter(event => isAbout(event, job, pod))
-    .map(event => {
-      const line = tell(event)
-      return { text: `${clockTime(event.at, facts.zone(event.at))}  ${line.text}`, ink: line.ink }
-    })
+  const about = sinceEvent(facts, `about ${job} ${pod}`, () =>
+    facts.fleet.recent.filter(event => isAbout(event, job, pod)),
+  )
+  return about.slice(-most).map(event => {
+    const line = tell(event)
+    return { text: `${clockTime(event.at, facts.zone(event.at))}  ${line.text}`, ink: line.ink }
+  })
 }
 
 function factLines(subject: Subject, facts: Facts): Line[] {
@@ -167,7 +169,7 @@ function ingredients(job: Job, facts: Facts): string {
     `template ${template}`,
   ]
   if (pod) parts.push(`${pod.id} ${gpuName(pod)} ${formatUsd(pod.offer.perHour)}/h`)
-  if (job.attempts.length > 0) parts.push(formatUsd(jobCost(facts.fleet, job, facts.now, facts.allocation)))
+  if (job.attempts.length > 0) parts.push(formatUsd(jobCost(facts.fleet, job, facts.now, allocationOf(facts))))
   return parts.join(' · ')
 }
 

@@ -3,7 +3,7 @@ import { jobCost } from '../../domain/cost.ts'
 import { type Job, liveAttempt } from '../../domain/job.ts'
 import { mayBill, podCost } from '../../domain/pod.ts'
 import { formatUsd } from '../../domain/units.ts'
-import type { Dialog, Effect, Facts, Model, Question } from '../model.ts'
+import { allocationOf, type Dialog, type Effect, type Facts, type Model, type Question } from '../model.ts'
 import { fill, frame, put, type Screen } from '../screen.ts'
 import { countJobs, gaugeOf, isOver, livePods, unsavedOutputs } from '../state.ts'
 import { clean, cut, wrap } from '../text.ts'
@@ -52,7 +52,7 @@ function cancelText(ask: Extract<Question, { jobKey: string }>, facts: Facts): D
   const name = job?.spec.jobId ?? ask.jobKey
   if (!job || job.settledAt !== null)
     return { title: `cancel ${name}?`, lines: [`${name} is already ${job?.status ?? 'gone'}`], buttons: [BACK] }
-  const cost = jobCost(facts.fleet, job, facts.now, facts.allocation)
+  const cost = jobCost(facts.fleet, job, facts.now, allocationOf(facts))
   const live = liveAttempt(job)
   const lines = [`cancel ${name}${at(job, facts)}${job.attempts.length > 0 ? `, ${spent(cost)}` : ', not started'}?`]
   const unsaved = unsavedOutputs(job)
@@ -76,7 +76,7 @@ function leaveText(dialog: Dialog, facts: Facts): DialogText {
     unsaved > 0 ? `terminating now loses ${plural(unsaved, 'output')} not yet saved` : 'no output is unsaved',
   ]
   if (dialog.drainAt !== null) {
-    const seconds = Math.max(0, Math.ceil((dialog.drainAt - facts.now) / 1000))
+    const seconds = Math.max(0, Math.ceil((dialog.drainAt - facts.clock) / 1000))
     lines.push(`draining in ${seconds} s; ctrl-c again terminates all now, esc goes back`)
   }
   const leave = (label: string, how: 'background' | 'drain' | 'terminate'): Button => ({

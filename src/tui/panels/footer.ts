@@ -8,7 +8,7 @@ export function drawFooter(screen: Screen, region: Region, facts: Facts, model: 
   const { ink } = screen
   const { width, y } = region
   let x = region.x + 1
-  if (model.notice && facts.now < model.notice.until) {
+  if (model.notice && facts.clock < model.notice.until) {
     put(screen, x, y, cut(clean(model.notice.text), width - 2), ink.wait)
     return
   }

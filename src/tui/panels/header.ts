@@ -1,10 +1,10 @@
 // The first two lines: run, pods, money, age of the news; then the panels and how many jobs are in which state.
-import { hourlyRate, runCost } from '../../domain/cost.ts'
+import { hourlyRate } from '../../domain/cost.ts'
 import { formatClock, formatUsd } from '../../domain/units.ts'
 import type { Facts, Model } from '../model.ts'
 import { jobOrder, podOrder } from '../order.ts'
 import { put, type Region, type Screen } from '../screen.ts'
-import { countJobs, isOver, livePods, newsAt, runOfScreen } from '../state.ts'
+import { countJobs, isOver, livePods, newsAt, runOfScreen, spentOf } from '../state.ts'
 import type { Ink } from '../style.ts'
 import { clean, cut, textWidth } from '../text.ts'
 import { plural } from './banner.ts'
@@ -30,7 +30,7 @@ function headerOf(facts: Facts, model: Model): Segment[] {
   add(plural(livePods(facts).length, 'pod'), 2, 'strong')
   const rate = hourlyRate(facts.fleet, facts.now, facts.runId)
   add(`${formatUsd(rate)}/h`, 1, 'strong')
-  const spent = formatUsd(runCost(facts.fleet, facts.runId, facts.now))
+  const spent = formatUsd(spentOf(facts))
   add(`spent ${spent}${run?.policy.costMax ? ` of ${formatUsd(run.policy.costMax)}` : ''}`, 0, 'strong')
   if (run && !isOver(facts)) add(formatClock(facts.now - run.openedAt), 6)
   const balance = facts.gauges.balance

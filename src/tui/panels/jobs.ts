@@ -1,15 +1,16 @@
 // The jobs table: one row a job, what it does, how far it is, on what, for how much.
 import { jobCost } from '../../domain/cost.ts'
 import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
-import type { Pod } from '../../domain/pod.ts'
+import { isUsable, type Pod } from '../../domain/pod.ts'
 import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
 import { bar, sparkline } from '../chart.ts'
-import type { Facts, Model } from '../model.ts'
+import { allocationOf, type Facts, type Model, sinceEvent } from '../model.ts'
 import { jobOrder } from '../order.ts'
 import type { Region, Screen } from '../screen.ts'
-import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob } from '../state.ts'
+import { gaugeOf, isJobGaugeOld, isJobShown, isPodGaugeOld, jobState, livePods, podOfJob } from '../state.ts'
 import { type Cell, type Column, drawTable } from '../table.ts'
 import { shortRun } from './header.ts'
+import { podWaits } from './pods.ts'
 
 export const NOTHING: Cell = { text: '', ink: 'plain' }
 const DASH: Cell = { text: '–', ink: 'dim' }
@@ -96,7 +97,23 @@ export function waitingFor(job: Job, facts: Facts): string {
   const again = next > 1 ? ` · attempt ${next}` : ''
   const why = job.fault && next > 1 ? `: ${job.fault.message}` : ''
   if (job.dueAt > facts.now) return `again in ${formatClock(job.dueAt - facts.now)}${again}${why}`
-  return `next free pod${again}${why}`
+  const pod = bootingFor(job, facts)
+  if (pod) return `${pod.id} boots: ${podWaits(pod, facts)}${again}`
+  return `${livePods(facts).some(isUsable) ? 'next free pod' : 'a pod'}${again}${why}`
+}
+
+/** The booting pod that will most likely take it: the first free one for the first job due. */
+function bootingFor(job: Job, facts: Facts): Pod | null {
+  const booting = sinceEvent(facts, 'booting', () =>
+    livePods(facts).filter(pod => isUsable(pod) && pod.status !== 'ready'),
+  )
+  const due = sinceEvent(facts, 'due', () => {
+    const keys: string[] = []
+    for (const other of facts.fleet.jobs.values())
+      if (keys.length < booting.length && other.status === 'waiting' && isJobShown(other, facts)) keys.push(other.key)
+    return keys
+  })
+  return booting[due.indexOf(job.key)] ?? null
 }
 
 function isDoubtful(job: Job, facts: Facts): boolean {
@@ -159,16 +176,19 @@ function ageCell(job: Job, now: Millis): Cell {
 
 function costCell(job: Job, facts: Facts): Cell {
   if (job.attempts.length === 0) return NOTHING
-  return { text: formatUsd(jobCost(facts.fleet, job, facts.now, facts.allocation)), ink: 'plain' }
+  return { text: formatUsd(jobCost(facts.fleet, job, facts.now, allocationOf(facts))), ink: 'plain' }
 }
 
 // Shorter ids would make the columns jump when the first longer one comes.
 const ID_WIDTH_MIN = 7
 
-function idWidthOf(order: readonly string[], facts: Facts): number {
-  let width = ID_WIDTH_MIN
-  for (const key of order) width = Math.max(width, facts.fleet.jobs.get(key)?.spec.jobId.length ?? 0)
-  return width
+function idWidthOf(facts: Facts): number {
+  return sinceEvent(facts, 'id width', () => {
+    let width = ID_WIDTH_MIN
+    for (const job of facts.fleet.jobs.values())
+      if (isJobShown(job, facts)) width = Math.max(width, job.spec.jobId.length)
+    return width
+  })
 }
 
 export function drawJobs(screen: Screen, region: Region, facts: Facts, model: Model): void {
@@ -179,7 +199,7 @@ export function drawJobs(screen: Screen, region: Region, facts: Facts, model: Mo
     .map(key => facts.fleet.jobs.get(key))
     .filter(job => job !== undefined)
   drawTable(screen, region, {
-    columns: jobColumns(facts, idWidthOf(order, facts)),
+    columns: jobColumns(facts, idWidthOf(facts)),
     rows,
     selected: rows.findIndex(job => job.key === selected),
     sort,

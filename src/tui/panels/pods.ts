@@ -56,17 +56,23 @@ export function podWork(pod: Pod, facts: Facts, width: number): string {
     return `${pod.releaseAcceptedAt === null ? 'asked' : 'accepted'}, not proven gone for ${since}; still billed`
   }
   if (pod.broken) return pod.broken.message
-  if (pod.status === 'requested') return `asked for ${formatClock(now - pod.requestedAt)}`
+  if (pod.status === 'requested') return podWaits(pod, facts)
   if (pod.status === 'booting') {
     const reached = pod.stage ? STAGES.indexOf(pod.stage) + 1 : 0
-    const note = facts.gauges.pods.get(pod.id)?.note ?? (pod.stage ? STAGE_WORDS[pod.stage] : 'waits for a machine')
-    const time = formatClock(now - (pod.createdAt ?? pod.requestedAt))
-    return `${bar(reached / STAGES.length, width >= 24 ? STAGES.length : 3)} ${note} ${time}`
+    return `${bar(reached / STAGES.length, width >= 24 ? STAGES.length : 3)} ${podWaits(pod, facts)}`
   }
   if (pod.status === 'stopped') return 'paused; its disk is billed'
   if (pod.linkLostAt !== null) return `no contact for ${formatClock(now - pod.linkLostAt)}${jobOf(pod, facts, ' · ')}`
   if (pod.jobKey) return jobOf(pod, facts, '')
   return pod.idleSince === null ? '' : `idle for ${formatClock(now - pod.idleSince)}`
+}
+
+/** What a pod on its way is waiting for, and for how long. */
+export function podWaits(pod: Pod, facts: Facts): string {
+  const time = formatClock(facts.now - (pod.createdAt ?? pod.requestedAt))
+  if (pod.status === 'requested') return `requested ${time} ago`
+  const note = facts.gauges.pods.get(pod.id)?.note
+  return `${time} ${note ?? (pod.stage ? STAGE_WORDS[pod.stage] : 'waits for a machine')}`
 }
 
 function jobOf(pod: Pod, facts: Facts, before: string): string {

@@ -1,0 +1,229 @@
+import { expect, test } from 'vitest'
+import { BINDINGS, contextOf, footerOf } from '../../src/tui/keys.ts'
+import { type Effect, type Facts, type Model, newModel } from '../../src/tui/model.ts'
+import { textOf } from '../../src/tui/screen.ts'
+import { palette } from '../../src/tui/style.ts'
+import { DIALOG_DEAF_MS, DRAIN_GRACE_MS, settle, update } from '../../src/tui/update.ts'
+import { view } from '../../src/tui/view.ts'
+import { busyWorld, factsOf, largeWorld, MINUTE, RUN, SECOND, type World } from './fleets.ts'
+
+/** A dashboard without a terminal: keys in, effects out, time in our hands. */
+function desk(world: World, changes: Partial<Facts> = {}, width = 80, height = 24) {
+  let model: Model = newModel(width, height)
+  const facts = () => factsOf(world, changes)
+  const effects: Effect[] = []
+  const take = (result: { model: Model; effects: Effect[] }) => {
+    model = result.model
+    effects.push(...result.effects)
+  }
+  const tick = () => take(settle(model, facts(), width, height))
+  tick()
+  return {
+    effects,
+    tick,
+    model: () => model,
+    text: () => textOf(view(model, facts(), palette(0), false)),
+    press(...keys: string[]) {
+      for (const name of keys) {
+        tick()
+        take(update(model, { type: 'key', name }, facts()))
+      }
+      tick()
+    },
+    paste(text: string) {
+      take(update(model, { type: 'paste', text }, facts()))
+      tick()
+    },
+  }
+}
+
+const fault = { kind: 'job' as const, code: 'memory_exhausted', message: 'out of memory' }
+
+test('the selection is a job: it stays where rows come, go and change places', () => {
+  const world = busyWorld()
+  const d = desk(world)
+  d.press('down')
+  expect(d.model().jobs.selected).toBe(`${RUN}/job-002`)
+  world.add({ type: 'attempt.failed', jobKey: `${RUN}/job-001`, attempt: 1, fault })
+  world.add({ type: 'job.failed', jobKey: `${RUN}/job-001`, fault })
+  d.tick()
+  expect(d.model().jobs).toMatchObject({ selected: `${RUN}/job-002`, index: 0 })
+  d.press('>', 'R')
+  expect(d.model().jobs.selected).toBe(`${RUN}/job-002`)
+})
+
+test('a row that a filter hides gives the selection to its neighbour, and the view follows in long lists', () => {
+  const d = desk(largeWorld(500))
+  d.press('G')
+  expect(d.text()).toMatch(/›shot-00300/)
+  d.press('/', ...'00042', 'enter')
+  expect(d.model().jobs.selected).toBe(`${RUN}/shot-00042`)
+  d.press('esc')
+  expect(d.model().filter).toBe('')
+  expect(d.text()).toMatch(/›shot-00042/)
+  d.press('g')
+  expect(d.model().jobs.top).toBe(0)
+})
+
+test('without following, the view stays and the selection is still the same job', () => {
+  const world = largeWorld(500)
+  const d = desk(world)
+  d.press('f')
+  const jobKey = d.model().jobs.selected!
+  world.add({ type: 'attempt.succeeded', jobKey, attempt: 1 }, { type: 'job.completed', jobKey, published: [] })
+  d.tick()
+  expect(d.model().jobs).toMatchObject({ selected: jobKey, top: 0 })
+  d.press('f')
+  expect(d.model().jobs.top).toBeGreaterThan(0)
+})
+
+test('a dialog keeps the pod it was opened for, ignores the first moments, and starts on the harmless button', () => {
+  const world = busyWorld()
+  const d = desk(world)
+  d.press('k', 'down', 'enter')
+  expect(d.model().dialog).toMatchObject({ choice: 0 })
+  world.pass(DIALOG_DEAF_MS)
+  world.add({ type: 'attempt.failed', jobKey: `${RUN}/job-001`, attempt: 1, fault })
+  world.add({ type: 'job.failed', jobKey: `${RUN}/job-001`, fault })
+  d.tick()
+  expect(d.text()).toMatch(/terminate pod-0001, no job/)
+  d.paste('\r')
+  d.press('down', 'enter')
+  expect(d.effects).toEqual([{ type: 'send', command: { type: 'kill-pod', podId: 'pod-0001' } }])
+  d.press('k')
+  world.pass(SECOND)
+  d.press('enter')
+  expect(d.effects).toHaveLength(1)
+})
+
+test('a pod that went away while it was asked about cannot be killed any more', () => {
+  const world = busyWorld()
+  const d = desk(world)
+  d.press('2', 'down', 'down', 'down', 'k')
+  world.add({ type: 'pod.release_requested', podId: 'pod-0004', cause: 'x' })
+  world.add({ type: 'pod.gone', podId: 'pod-0004', billedUntil: world.now() })
+  world.pass(SECOND)
+  expect(d.text()).toMatch(/pod-0004 is already gone/)
+  d.press('down', 'enter')
+  expect(d.effects).toEqual([])
+})
+
+test('a finished job has no pod to kill, although its pod works on', () => {
+  const d = desk(busyWorld())
+  d.press('G', 'k')
+  expect(d.model().jobs.selected).toBe(`${RUN}/job-004`)
+  expect(d.model().dialog).toBeNull()
+  expect(d.text()).toMatch(/job-004 has no pod now/)
+})
+
+test('the second ctrl-c drains after a moment, a third within it terminates, esc takes it back', () => {
+  const world = busyWorld()
+  const d = desk(world)
+  d.press('ctrl-c', 'ctrl-c')
+  expect(d.model().dialog?.drainAt).toBeNull()
+  world.pass(SECOND)
+  d.press('ctrl-c', 'esc')
+  world.pass(MINUTE)
+  d.tick()
+  expect(d.effects).toEqual([])
+  d.press('q')
+  world.pass(SECOND)
+  d.press('ctrl-c')
+  world.pass(DRAIN_GRACE_MS)
+  d.tick()
+  expect(d.effects).toEqual([{ type: 'leave', how: 'drain' }])
+})
+
+test('a viewer leaves without a question; a run that is over leaves as ended, by itself only when asked to', () => {
+  const viewer = desk(busyWorld(), { runId: null })
+  viewer.press('q')
+  expect(viewer.effects).toEqual([{ type: 'leave', how: 'viewer' }])
+  const world = busyWorld()
+  const d = desk(world, { endWhenDone: true })
+  const manual = desk(world, { endWhenDone: true })
+  world.pass(SECOND)
+  world.add({ type: 'run.closed', runId: RUN, status: 'failed' })
+  world.pass(9 * SECOND)
+  d.tick()
+  manual.press('down')
+  expect(d.effects).toEqual([])
+  world.pass(SECOND)
+  d.tick()
+  manual.tick()
+  expect(d.effects).toEqual([{ type: 'leave', how: 'ended' }])
+  expect(manual.effects).toEqual([])
+  manual.press('enter')
+  expect(manual.effects).toEqual([{ type: 'leave', how: 'ended' }])
+})
+
+test('esc goes one step back and never leaves', () => {
+  const d = desk(busyWorld())
+  d.press('/', 'j', 'enter', 'l', '?')
+  expect(d.model()).toMatchObject({ help: true, filter: 'j', page: { type: 'log' } })
+  for (const left of [{ help: false }, { page: null }, { filter: '' }, {}, {}]) {
+    d.press('esc')
+    expect(d.model()).toMatchObject(left)
+  }
+  expect(d.effects).toEqual([])
+})
+
+test('a log that is scrolled stays on its line while lines come and go, and G follows again', () => {
+  const world = busyWorld()
+  const lines = Array.from({ length: 200 }, (_, n) => ({ at: 1000 + Math.floor(n / 3), text: `line ${n}.` }))
+  world.lines.set(`${RUN}/job-001`, lines)
+  const d = desk(world)
+  d.press('l')
+  expect(d.text()).toContain('line 199.')
+  d.press('pgup', 'up')
+  const top = /line \d+\./.exec(d.text())?.[0]
+  lines.splice(0, 51)
+  for (let n = 200; n < 260; n++) lines.push({ at: 2000, text: `line ${n}.` })
+  expect(/line \d+\./.exec(d.text())?.[0]).toBe(top)
+  d.press('G')
+  expect(d.text()).toContain('line 259.')
+})
+
+test('pasted text goes into the filter line and nowhere else', () => {
+  const d = desk(busyWorld())
+  d.paste('kq\r')
+  expect(d.model()).toMatchObject({ dialog: null, filter: '' })
+  d.press('/')
+  d.paste('\x1b[31mjob-007\n')
+  expect(d.model().filter.trim()).toBe('job-007')
+})
+
+test('opening the GUI also copies its address; copy takes the ssh line in the pods panel', () => {
+  const d = desk(busyWorld())
+  d.press('o', '2', 'y')
+  expect(d.effects.map(effect => effect.type === 'send' && effect.command)).toEqual([
+    { type: 'open', podId: 'pod-0001' },
+    { type: 'copy', text: 'http://127.0.0.1:8188' },
+    { type: 'copy', text: 'ssh -p 22022 root@203.0.113.7' },
+  ])
+})
+
+test('read only has no key that changes anything outside', () => {
+  const d = desk(busyWorld(), { readonly: true })
+  for (const binding of BINDINGS.filter(binding => binding.changes))
+    for (const panel of ['1', '2']) d.press(panel, ...binding.keys)
+  expect(d.effects).toEqual([])
+  expect(d.model().dialog).toBeNull()
+  expect(footerOf(contextOf(d.model(), factsOf(busyWorld(), { readonly: true }))).some(b => b.changes)).toBe(false)
+})
+
+test('bindings that share a key in one mode have a condition each', () => {
+  for (const key of new Set(BINDINGS.flatMap(binding => binding.keys))) {
+    for (const mode of ['table', 'events', 'details', 'log', 'filter', 'dialog', 'help'] as const) {
+      const bound = BINDINGS.filter(binding => binding.keys.includes(key) && binding.modes.includes(mode))
+      for (const binding of bound) if (bound.length > 1) expect(binding.valid, `${key} in ${mode}`).toBeDefined()
+    }
+  }
+})
+
+test('a frozen screen thaws when something is to be decided', () => {
+  const d = desk(busyWorld())
+  d.press('z')
+  expect(d.model().frozen).toBe(true)
+  d.press('k')
+  expect(d.model()).toMatchObject({ frozen: false, dialog: { ask: { podId: 'pod-0001' } } })
+})
