@@ -7,12 +7,13 @@ import { join } from 'node:path'
 import ssh2, { type Client, type ClientChannel, type SFTPWrapper } from 'ssh2'
 import { afterEach, beforeEach, vi } from 'vitest'
 import { type PodSsh, type PodSshOptions, startPodSsh } from '../../src/sandbox/ssh/server.ts'
+import { newKeyPair } from './key-pairs.ts'
 
 // Megabytes and real processes, on machines that have other work as well.
 vi.setConfig({ testTimeout: 60_000 })
 
-export const key = ssh2.utils.generateKeyPairSync('ed25519')
-export const otherKey = ssh2.utils.generateKeyPairSync('ed25519')
+export const key = newKeyPair()
+export const otherKey = newKeyPair()
 export let folder: string
 export let root: string
 let pods: PodSsh[]

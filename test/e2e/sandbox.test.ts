@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import ssh2 from 'ssh2'
 import { afterEach, expect, it } from 'vitest'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts'
+import { newKeyPair } from '../contract/key-pairs.ts'
 import { type Client, clientOf, type Json, status } from '../contract/runpod-answers.ts'
 
-const keys = ssh2.utils.generateKeyPairSync('ed25519')
+const keys = newKeyPair()
 const opened: { sandbox: Sandbox; stateDir: string }[] = []
 async function open(options: Partial<SandboxOptions> = {}) {
   const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'sandbox-')))
