@@ -1,3 +1,7 @@
+// One local file → one object: a single PUT, or equal parts in parallel; published only if the content is what was announced.
+//
+//   begun ──parts──▶ digest compared ──▶ completed
+//     └──── any failure, or another digest ────▶ aborted (parts that stay behind cost storage)
 import { close, createReadStream, read as fsRead, open } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Fault } from '../../domain/fault.ts'
