@@ -1,0 +1,83 @@
+// One journal in memory that outlives engines, seen by any number of processes; each may die before or after any commit.
+import type { Event, Fact } from '../../src/domain/event.ts'
+import type { Store } from '../../src/ports.ts'
+
+export type SharedJournal = {
+  events: Event[]
+  /** A process's own view. `dies` is asked at each commit whether the process ends before or after it. */
+  open(dies: (facts: Fact[]) => 'before' | 'after' | null): Store & { kill(): void }
+  /** Called once for each event, in order, right after its commit. */
+  watch(listener: (event: Event) => void): void
+}
+
+export class ProcessDied extends Error {}
+
+export function createSharedJournal(): SharedJournal {
+  const events: Event[] = []
+  const listeners: ((event: Event) => void)[] = []
+  let lease: object | null = null
+  return {
+    events,
+    watch: listener => void listeners.push(listener),
+    open(dies) {
+      const process = {}
+      let seen = 0
+      let dead = false
+      let versionSeen = -1
+      const live = () => {
+        if (dead) throw new ProcessDied('a dead process does nothing')
+      }
+      const kill = () => {
+        dead = true
+        if (lease === process) lease = null
+      }
+      return {
+        kill,
+        append(decide, at) {
+          live()
+          const foreign = events.slice(seen)
+          const facts = decide(foreign)
+          const death = dies(facts)
+          if (death === 'before') {
+            kill()
+            live()
+          }
+          const own = facts.map((fact, index) => ({ ...structuredClone(fact), seq: events.length + 1 + index, at }))
+          events.push(...own)
+          seen = events.length
+          versionSeen = seen
+          for (const event of own) for (const listener of listeners) listener(structuredClone(event))
+          if (death === 'after') {
+            kill()
+            live()
+          }
+          return own
+        },
+        read(afterSeq) {
+          live()
+          seen = events.length
+          return structuredClone(events.slice(afterSeq))
+        },
+        changed() {
+          const moved = versionSeen !== events.length
+          versionSeen = events.length
+          return moved
+        },
+        lease() {
+          live()
+          if (lease !== null) return null
+          lease = process
+          return {
+            release() {
+              if (lease === process) lease = null
+            },
+          }
+        },
+        leased: () => lease !== null,
+        writeGauges: live,
+        readGauges: () => ({ jobs: [], pods: [], balance: null }),
+        close() {},
+      }
+    },
+  }
+}
