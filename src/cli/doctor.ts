@@ -43,8 +43,7 @@ export async function doctor({ flags }: Invocation): Promise<number> {
   )
   await tryOut(
     'ssh speed',
-    () =>
-      nativeCipher ? 'native ciphers' : 'ciphers in JavaScript (the ssh2 addon is not built; about half as fast)',
+    () => (nativeCipher ? 'native ciphers' : 'ciphers in JavaScript (the ssh2 addon is not built; about half as fast)'),
     false,
   )
   const port = home.settings.run?.first_port ?? 8188

@@ -4,9 +4,9 @@ import { jobCost, runCost } from '../domain/cost.ts'
 import type { Event } from '../domain/event.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Run } from '../domain/run.ts'
-import { storyOf } from '../domain/story.ts'
 import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
+import { tell as storyOf } from '../tui/story.ts'
 import type { Follow } from './follow.ts'
 import { jobsOfRun, podsOfRun } from './report.ts'
 import { clean, table } from './table.ts'
@@ -14,12 +14,22 @@ import { clean, table } from './table.ts'
 /** A line for everybody at work, this often. */
 const PROGRESS_MS = 5000
 
+/** Facts that only somebody who looks for a fault wants to read. */
+const QUIET = new Set<Event['type']>([
+  'engine.started',
+  'engine.stopped',
+  'pod.addressed',
+  'pod.host_key_pinned',
+  'pod.release_accepted',
+  'attempt.succeeded',
+  'operator.cleared',
+])
+
 export function plainScreen(follow: Follow, runId: string): () => void {
   const write = (at: number, text: string) =>
     process.stdout.write(`${new Date(at).toTimeString().slice(0, 8)} ${clean(text)}\n`)
   const tell = (event: Event) => {
-    const story = storyOf(event)
-    if (story) write(event.at, story)
+    if (!QUIET.has(event.type)) write(event.at, storyOf(event).text)
   }
   const opened = follow.fleet.runs.get(runId)?.openedAt ?? 0
   for (const event of follow.fleet.recent) if (event.at >= opened) tell(event)
@@ -49,7 +59,9 @@ export function summary(fleet: Fleet, run: Run, now: number, cwd: string): strin
     const files = job.published.map(
       file => `${file.path ? relative(cwd, file.path) || file.path : file.url} (${formatBytes(file.bytes)})`,
     )
-    const told = job.status === 'completed' ? files.join(', ') : (job.fault?.message ?? '')
+    // Six tiles of a contact sheet are one line; the first tells where the others lie.
+    const more = files.length > 1 ? ` and ${files.length - 1} more` : ''
+    const told = job.status === 'completed' ? `${files[0] ?? ''}${more}` : (job.fault?.message ?? '')
     return [
       job.spec.jobId,
       job.status,

@@ -2,10 +2,10 @@
 import { allocate, hourlyRate, jobCost, runCost } from '../domain/cost.ts'
 import type { Job } from '../domain/job.ts'
 import { mayBill, type Pod, podCost } from '../domain/pod.ts'
-import { storyOf } from '../domain/story.ts'
 import { formatClock, formatUsd, usdFromMicro } from '../domain/units.ts'
 import { systemClock } from '../edge/clock.ts'
 import type { PodRow } from '../ports.ts'
+import { isAbout, tell } from '../tui/story.ts'
 import type { Invocation } from './args.ts'
 import { openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
@@ -184,8 +184,8 @@ function oneJob(follow: Follow, job: Job, json: boolean): string {
   if (job.fault && job.status !== 'completed')
     lines.push(`fault: ${job.fault.message}${job.fault.hint ? `\n→ ${job.fault.hint}` : ''}`)
   for (const event of fleet.recent) {
-    const story = 'jobKey' in event && event.jobKey === job.key ? storyOf(event) : null
-    if (story) lines.push(`${new Date(event.at).toLocaleTimeString('en-GB')} ${story}`)
+    if (isAbout(event, job.key, null))
+      lines.push(`${new Date(event.at).toLocaleTimeString('en-GB')} ${tell(event).text}`)
   }
   return `${lines.map(clean).join('\n')}\n`
 }

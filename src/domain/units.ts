@@ -11,7 +11,9 @@ const HOUR_MS = 3_600_000n
 /** What `durationMs` costs at `perHour`, rounded up to the next micro-dollar: a bill is never shown too small. */
 export function accrue(perHour: Micro, durationMs: number): Micro {
   if (durationMs <= 0 || perHour <= 0) return 0
-  // BigInt, because $20/h over four months leaves the exact range of a double.
+  const exact = perHour * Math.round(durationMs)
+  if (exact <= Number.MAX_SAFE_INTEGER) return Math.ceil(exact / 3_600_000)
+  // $20/h over five days leaves the exact range of a double.
   const product = BigInt(perHour) * BigInt(Math.round(durationMs))
   return Number((product + HOUR_MS - 1n) / HOUR_MS)
 }
@@ -26,10 +28,15 @@ export function usdFromMicro(micro: Micro): number {
   return Number((micro / 1_000_000).toFixed(6))
 }
 
-/** `$1.24`; amounts are rounded up to the cent, so that nothing spent shows as `$0.00`. */
+/**
+ * `$1.24`; under ten cents `$0.0087`, so that a short job's meter is seen to run. Rounded up: nothing spent shows as nothing.
+ */
 export function formatUsd(micro: Micro): string {
-  const cents = Math.ceil(Math.abs(micro) / 10_000)
-  return `${micro < 0 ? '-' : ''}$${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`
+  const amount = Math.abs(micro)
+  const digits = amount > 0 && amount < 100_000 ? 4 : 2
+  const scale = 10 ** (6 - digits)
+  const text = String(Math.ceil(amount / scale)).padStart(digits + 1, '0')
+  return `${micro < 0 ? '-' : ''}$${text.slice(0, -digits)}.${text.slice(-digits)}`
 }
 
 /** `0:42`, `14:22`, `3:05:00`. */

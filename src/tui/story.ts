@@ -1,7 +1,7 @@
 // Events as one line of plain words each: what the events panel and the details tell.
 import type { Event } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
-import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
+import { formatBytes, formatUsd } from '../domain/units.ts'
 import { plural } from './panels/banner.ts'
 import { STAGE_WORDS } from './panels/pods.ts'
 import type { Ink } from './style.ts'
@@ -32,15 +32,17 @@ export function tell(event: Event): Line {
       return wait(`${job(event.jobKey)} to be run again`)
     case 'job.completed': {
       const bytes = event.published.reduce((sum, file) => sum + file.bytes, 0)
+      const [first, ...more] = event.published
+      const files = more.length > 0 ? plural(event.published.length, 'file') : (first?.path ?? first?.url ?? 'no file')
       return {
-        text: `✓ ${job(event.jobKey)} done, ${plural(event.published.length, 'file')}, ${formatBytes(bytes)}`,
+        text: `✓ ${job(event.jobKey)} done, ${files}, ${formatBytes(bytes)}`,
         ink: 'good',
       }
     }
     case 'job.failed':
       return bad(`✗ ${job(event.jobKey)} failed: ${words(event.fault)}`)
     case 'job.delayed':
-      return wait(`${job(event.jobKey)} again in ${formatClock(event.dueAt - event.at)}: ${event.why}`)
+      return wait(`${job(event.jobKey)}: ${event.why}`)
     case 'job.cancelled':
       return wait(`⊘ ${job(event.jobKey)} cancelled`)
     case 'pod.requested':

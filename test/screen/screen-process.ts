@@ -1,6 +1,6 @@
 // A program of its own for the terminal tests: the dashboard on a fake source, told by its arguments what the fleet looks like.
 // Standard error gets one JSON line per command and one for how it was left.
-import { openDashboard } from '../../src/tui/dashboard.ts'
+import { type Dashboard, openDashboard } from '../../src/tui/dashboard.ts'
 import { busyWorld, factsOf, largeWorld, RUN } from './fleets.ts'
 
 const [kind = 'busy', colours = '256', unicode = 'unicode'] = process.argv.slice(2)
@@ -15,7 +15,17 @@ const isStill = kind === 'still'
 const facts = factsOf(world)
 const tell = (what: unknown) => process.stderr.write(`${JSON.stringify(what)}\n`)
 
-const dashboard = openDashboard({
+// Before the first paint: the test signals as soon as it sees one.
+let dashboard: Dashboard | null = null
+for (const [signal, number] of [
+  ['SIGTERM', 15],
+  ['SIGHUP', 1],
+] as const)
+  process.on(signal, () => {
+    dashboard?.close()
+    process.exit(128 + number)
+  })
+dashboard = openDashboard({
   source: {
     fleet: () => world.fleet,
     gauges: () => world.gauges,
@@ -38,14 +48,6 @@ const dashboard = openDashboard({
   refreshMs: isStill ? 20 : 250,
   endWhenDone: false,
 })
-for (const [signal, number] of [
-  ['SIGTERM', 15],
-  ['SIGHUP', 1],
-] as const)
-  process.on(signal, () => {
-    dashboard.close()
-    process.exit(128 + number)
-  })
 const how = await dashboard.left
 tell({ left: how })
 process.exit(0)

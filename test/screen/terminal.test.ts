@@ -79,7 +79,7 @@ test('a kill is asked for, names what it costs, and needs a deliberate answer', 
   const t = open([])
   await t.until(/›job-001/)
   t.press('k\x1b[B\r')
-  const asked = await t.until(/terminate pod-0001, job-001 at 67 %, \$0\.\d\d spent\?/)
+  const asked = await t.until(/terminate pod-0001, job-001 at 67 %, \$0\.\d+ spent\?/)
   expect(asked).toMatch(/› back/)
   await t.aWhile()
   t.press('\x1b[B')

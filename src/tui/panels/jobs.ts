@@ -47,10 +47,10 @@ export function jobColumns(facts: Facts, idWidth: number): Column<Job>[] {
       grow: 1,
       cell: (job, width) => gpuCell(livePod(job, facts), facts, width),
     },
-    { id: 'vram', title: 'VRAM', min: 8, max: 9, drop: 6, cell: job => vramCell(livePod(job, facts), facts) },
-    { id: 'port', title: 'PORT', min: 5, max: 5, drop: 7, right: true, cell: job => portCell(livePod(job, facts)) },
-    { id: 'age', title: 'AGE', min: 7, max: 8, drop: 5, right: true, cell: job => ageCell(job, facts.now) },
-    { id: 'cost', title: 'COST', min: 6, max: 8, drop: 1, right: true, cell: job => costCell(job, facts) },
+    { id: 'vram', title: 'VRAM', min: 8, max: 9, drop: 7, cell: job => vramCell(livePod(job, facts), facts) },
+    { id: 'port', title: 'PORT', min: 5, max: 5, drop: 3, right: true, cell: job => portCell(livePod(job, facts)) },
+    { id: 'age', title: 'AGE', min: 7, max: 8, drop: 6, right: true, cell: job => ageCell(job, facts.now) },
+    { id: 'cost', title: 'COST', min: 7, max: 8, drop: 1, right: true, cell: job => costCell(job, facts) },
   ]
   // Job ids are unique within a run only.
   if (facts.runId === null && facts.fleet.runs.size > 1)
@@ -59,7 +59,7 @@ export function jobColumns(facts: Facts, idWidth: number): Column<Job>[] {
       title: 'RUN',
       min: 10,
       max: 10,
-      drop: 3,
+      drop: 5,
       cell: job => ({ text: shortRun(job.runId), ink: 'dim' }),
     })
   return columns
