@@ -28,6 +28,7 @@ export type Weather = {
   podFault: number
   transientFault: number
   jobFault: number
+  operatorFault: number
   /** A cancelled prompt does not stop. */
   cancelIgnored: number
   publishFails: number
@@ -46,6 +47,7 @@ export const GOOD_WEATHER: Weather = {
   podFault: 0,
   transientFault: 0,
   jobFault: 0,
+  operatorFault: 0,
   cancelIgnored: 0,
   publishFails: 0,
 }
@@ -223,6 +225,8 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       const pod = pods.get(ref)
       if (!pod || !alive(pod)) throw fault('pod', 'pod_gone')
       pod.stopped = stopped
+      // ComfyUI's queue is in memory.
+      if (stopped) pod.prompts.clear()
       if (!stopped) Object.assign(pod, { runningAt: clock.now() + 500, comfyAt: clock.now() + 1500 })
     },
     billed(pod) {

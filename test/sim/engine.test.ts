@@ -106,6 +106,18 @@ describe('when the engine dies', () => {
   })
 })
 
+describe('when an engine hands over', () => {
+  test('it stops soon, lets go of everything, and the next one goes on in any weather', async () => {
+    const worlds = await play(60, seed => ({ handOverEvery: 3 + (seed % 30), weather: { linkLost: 0.3 } }), {
+      expects(world) {
+        expect(statuses(world)).toEqual(ALL_DONE)
+        expect([...world.fleet.jobs.values()].map(job => job.attempts.length)).toEqual(Array(6).fill(1))
+      },
+    })
+    expect(worlds.reduce((sum, world) => sum + world.handOvers, 0)).toBeGreaterThan(100)
+  })
+})
+
 describe('when the provider is in trouble', () => {
   test('a creation that fails although the pod was made is not made again', async () => {
     await play(30, () => ({ weather: { createUnclear: 1 } }), {
@@ -192,6 +204,15 @@ describe('when a pod is in trouble', () => {
       expects(world) {
         expect(statuses(world)).toEqual(ALL_DONE)
         expect([...world.fleet.jobs.values()].map(job => job.attempts.length)).toEqual(Array(6).fill(1))
+      },
+    })
+  })
+
+  test('pods that never answer are not rented one after the other for ever', async () => {
+    await play(1, () => ({ jobs: 1, weather: { stillborn: 1 } }), {
+      expects(world) {
+        expect(runStatus(world)).toBe('failed')
+        expect(pods(world).length).toBeLessThanOrEqual(10)
       },
     })
   })
@@ -345,15 +366,21 @@ describe('when a person is needed', () => {
     })
   })
 
-  test('a pod whose sshd refuses the key to the end is given up with that reason', async () => {
-    await play(5, () => ({ jobs: 1, policy: { retries: 0, timeoutMs: 300_000 } }), {
+  test('pods whose sshd refuses the key are not rented one after the other for ever', async () => {
+    await play(2, () => ({ jobs: 2, podsMax: 2 }), {
       arrange(world) {
         world.keyRefused = true
       },
       expects(world) {
-        expect(pods(world).every(pod => pod.broken?.code === 'key_refused')).toBe(true)
-        expect(statuses(world)).toEqual(['failed'])
+        expect(runStatus(world)).toBe('needs_operator')
+        expect(pods(world).length).toBeLessThanOrEqual(4)
       },
+    })
+  })
+
+  test('a refused key of the bucket at work ends the run, and no pod waits on the meter for the person', async () => {
+    await play(5, () => ({ jobs: 3, podsMax: 2, weather: { operatorFault: 1 } }), {
+      expects: world => expect(runStatus(world)).toBe('needs_operator'),
     })
   })
 })
@@ -373,6 +400,20 @@ describe('when files are on their way out', () => {
       expects(world) {
         expect(statuses(world)).toEqual(ALL_DONE.map((done, at) => (at === 2 ? 'failed' : done)))
         expect(jobNamed(world, 'job-3')?.fault?.code).toBe('target_unwritable')
+      },
+    })
+  })
+})
+
+describe('when the bucket refuses the key at the end', () => {
+  test('jobs fail as needing the operator, and their files stay in the journal', async () => {
+    await play(5, () => ({ jobs: 2 }), {
+      arrange(world) {
+        world.bucketRefuses = true
+      },
+      expects(world) {
+        expect(runStatus(world)).toBe('needs_operator')
+        for (const job of world.fleet.jobs.values()) expect(job.attempts.at(-1)?.artifacts).toHaveLength(2)
       },
     })
   })

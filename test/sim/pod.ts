@@ -18,6 +18,8 @@ export type PodWorld = {
   keyRefused: boolean
   /** Set by scenarios: the target of this job cannot be written. */
   refusedTarget: string | null
+  /** Set by scenarios: the bucket refuses the key. */
+  bucketRefuses: boolean
   jobMs: [low: number, high: number]
 }
 
@@ -145,6 +147,10 @@ export function createExecutor(world: PodWorld): Executor {
           prompt.state = 'interrupted'
           throw fault('job', 'node_failed')
         }
+        if (chance.happens(cloud.weather.operatorFault)) {
+          prompt.state = 'interrupted'
+          throw fault('operator', 'bucket_key_refused')
+        }
         if (chance.happens(cloud.weather.podFault)) throw fault('pod', 'out_of_memory')
         while (clock.now() < prompt.doneAt) await step(machine, signal, Math.min(700, prompt.doneAt - clock.now() + 1))
         if (prompt.state === 'interrupted') throw fault('job', 'interrupted_outside')
@@ -180,6 +186,7 @@ export function createCourier(world: PodWorld): Courier {
     async publish(spec, artifacts) {
       await clock.sleep(chance.between(50, 500))
       if (chance.happens(cloud.weather.publishFails)) throw fault('transient', 'bucket_busy')
+      if (world.bucketRefuses) throw fault('operator', 'bucket_key_refused')
       if (world.refusedTarget === spec.jobId) throw fault('job', 'target_unwritable')
       for (const artifact of artifacts)
         if (shelf.get(artifact.key) !== artifact.sha256) forbid(`${artifact.key} is published and not stored`)

@@ -13,8 +13,8 @@ import { createSharedJournal, ProcessDied } from './journal.ts'
 import { createCourier, createDialer, createExecutor, type PodWorld } from './pod.ts'
 
 export const RUN = 'run_20261122_000000_51m51m51'
-/** No world of these sizes needs a virtual hour: one that does has stopped making progress. */
-const LIFE_MAX_MS = 3_600_000
+/** No world of these sizes needs a quarter of a virtual hour: one that does has stopped making progress. */
+const LIFE_MAX_MS = 900_000
 
 export const SIM_LIMITS: Limits = {
   ...DEFAULT_LIMITS,
@@ -36,6 +36,8 @@ export type WorldOptions = {
   limits?: Partial<Limits>
   /** The engine dies at about every such event; 0 = never. */
   crashEvery?: number
+  /** The engine is asked to stop in the middle, about every so many events, and another takes over. */
+  handOverEvery?: number
 }
 
 export type World = PodWorld & {
@@ -47,6 +49,7 @@ export type World = PodWorld & {
   /** What went wrong, in words with the time; empty in a good world. */
   wrongs: string[]
   crashes: number
+  handOvers: number
   /** Micro-dollars on all meters together. */
   spend(): number
   /** What another process writes, `afterMs` from now. */
@@ -95,7 +98,7 @@ export function policyOf(policy: Partial<Policy> = {}): Policy {
 }
 
 export function createWorld(options: WorldOptions): World {
-  const { seed, jobs = 6, podsMax = 3, crashEvery = 0 } = options
+  const { seed, jobs = 6, podsMax = 3, crashEvery = 0, handOverEvery = 0 } = options
   const chance = createChance(seed)
   const clock = createClock(chance)
   const cloud = createCloud(chance, clock, { ...GOOD_WEATHER, ...options.weather })
@@ -113,12 +116,14 @@ export function createWorld(options: WorldOptions): World {
     forbid,
     keyRefused: false,
     refusedTarget: null,
+    bucketRefuses: false,
     jobMs: [1000, 8000],
     events: journal.events,
     fleet,
     known: null,
     wrongs: [],
     crashes: 0,
+    handOvers: 0,
     spend: () => [...fleet.pods.values()].reduce((sum, pod) => sum + podCost(pod, clock.now()), 0),
     later(afterMs, command) {
       putOff++
@@ -193,9 +198,10 @@ export function createWorld(options: WorldOptions): World {
 
   async function play(): Promise<World> {
     for (;;) {
-      const death = await live()
-      if (!death) break
-      world.crashes++
+      const life = await live()
+      if (life === 'done') break
+      if (life === 'died') world.crashes++
+      else world.handOvers++
       // Nobody watches for a while; what was under way at the provider goes on.
       await elapse(chance.happens(0.5) ? 0 : chance.between(100, 20_000))
     }
@@ -211,9 +217,13 @@ export function createWorld(options: WorldOptions): World {
     while (!over) await clock.step()
   }
 
-  /** One life of an engine; true when it died before its end. */
-  async function live(): Promise<boolean> {
+  /** One life of an engine. */
+  async function live(): Promise<'done' | 'died' | 'handed over'> {
     let dead = false
+    const last =
+      handOverEvery > 0 && world.handOvers < 6
+        ? journal.events.length + chance.between(1, 2 * handOverEvery)
+        : Number.POSITIVE_INFINITY
     let left = crashEvery > 0 && world.crashes < 6 ? chance.between(1, 2 * crashEvery) : Number.POSITIVE_INFINITY
     const store = journal.open(facts => {
       left -= facts.length
@@ -240,6 +250,7 @@ export function createWorld(options: WorldOptions): World {
       replaceable: () => true,
     })
     let idle = false
+    let endless = false
     engine.idle.then(
       () => {
         idle = true
@@ -249,21 +260,23 @@ export function createWorld(options: WorldOptions): World {
         dead = true
       },
     )
-    while (!dead && !(idle && putOff === 0)) {
+    while (!dead && !(idle && putOff === 0) && journal.events.length < last) {
       const stepped = await clock.step()
       if (!stepped && !dead && !idle) forbid('nobody sleeps and nothing is done: a deadlock')
       if (clock.now() - BEGINNING > LIFE_MAX_MS || world.wrongs.length > 20) {
         forbid('the world does not end')
+        endless = true
         break
       }
     }
-    if (dead) return true
+    if (dead) return 'died'
+    const early = !(idle && putOff === 0) && !endless
     await bringDown(engine)
-    if (dead) return true
+    if (dead) return 'died'
     if (tunnels.size > 0) forbid(`${tunnels.size} tunnels are still open`)
     world.known = engine.fleet
     if (story(engine.fleet) !== story(fleet)) forbid('the engine knows another fleet than the journal tells')
-    return false
+    return early ? 'handed over' : 'done'
 
     async function bringDown(ending: Engine): Promise<void> {
       let down = false
