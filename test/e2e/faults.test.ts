@@ -1,0 +1,83 @@
+// Runs that do not go well: what the document and the exit code say, what is tried again, and that nothing stays rented.
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { result } from './result.ts'
+import { inWorld, pictureJob, root } from './world.ts'
+
+test.concurrent('a job that cannot work fails alone, with the node that refused it', () =>
+  inWorld({ firstPort: 20_200 }, async world => {
+    world.job('good', pictureJob('lighthouse.jpg'))
+    world.job('bad', pictureJob('not-a-picture.png'))
+    const told = result.parse(await world.json(1, 'run', 'jobs', '--yes', '--max-pods', '2'))
+    expect(told.status).toBe('failed')
+    const [bad, good] = told.jobs
+    expect(good).toMatchObject({ job_id: 'good', status: 'completed', error: null })
+    expect(bad).toMatchObject({ job_id: 'bad', status: 'failed', attempts: 1, outputs: [] })
+    expect(bad?.error).toMatchObject({ kind: 'job', node: { id: '1', class_type: 'LoadImage' } })
+    expect(bad?.error?.message).not.toBe('')
+    expect(told.pods.every(pod => pod.status === 'terminated')).toBe(true)
+    expect(world.outputs()).toEqual(['good.png'])
+  }))
+
+test.concurrent('out of memory and a ComfyUI that dies are tried again on another pod', () =>
+  inWorld({ firstPort: 20_220 }, async world => {
+    world.job('oom-1', pictureJob('lighthouse.jpg'))
+    world.job('crash-1', pictureJob('fruit-bowl.jpg'))
+    const told = result.parse(await world.json(0, 'run', 'jobs', '--yes', '--max-pods', '2'))
+    expect(told.jobs.map(job => [job.job_id, job.status, job.attempts])).toEqual([
+      ['crash-1', 'completed', 2],
+      ['oom-1', 'completed', 2],
+    ])
+    expect(told.pods).toHaveLength(4)
+    for (const job of ['oom-1', 'crash-1']) {
+      const pods = world
+        .events()
+        .filter(event => event.type === 'attempt.requested' && String(event.jobKey).endsWith(job))
+      expect(new Set(pods.map(event => event.podId)).size).toBe(2)
+    }
+    expect(world.outputs()).toEqual(['crash-1.png', 'oom-1.png'])
+  }))
+
+test.concurrent('a GPU type that is sold out ends with the exit code of capacity, and costs nothing', () =>
+  inWorld(
+    {
+      firstPort: 20_240,
+      faults: ['sentinels'],
+      settings: { run: { capacity_wait_minutes: 0.02 } },
+    },
+    async world => {
+      world.job('small', { ...pictureJob('lighthouse.jpg'), pod_config: { gpu_type: 'sold-out' } })
+      const told = result.parse(await world.json(5, 'run', 'jobs', '--yes'))
+      expect(told).toMatchObject({ status: 'failed', cost_usd: 0, pods: [] })
+      expect(told.jobs[0]?.error).toMatchObject({ kind: 'capacity', hint: expect.stringContaining('--gpu') })
+      expect((await world.cloud.status()).bills).toEqual([])
+    },
+  ))
+
+test.concurrent('a budget that is reached ends everything with its exit code', () =>
+  inWorld({ firstPort: 20_260, stepMs: 300 }, async world => {
+    world.job('pan')
+    const told = result.parse(await world.json(4, 'run', 'jobs', '--yes', '--max-cost', '0.0004'))
+    expect(told).toMatchObject({
+      status: 'budget_reached',
+      jobs: [{ status: 'failed', error: { code: 'budget_reached' } }],
+    })
+    expect(told.cost_usd).toBeLessThan(0.05)
+  }))
+
+test.concurrent('wrong usage, files and settings are refused before anything is rented', () =>
+  inWorld({ firstPort: 20_280 }, async world => {
+    world.job('small', { ...pictureJob('lighthouse.jpg'), inputs: { image: './nowhere.png' } })
+    const missing = await world.run('run', 'jobs', '--yes')
+    expect(missing.code).toBe(2)
+    expect(missing.stderr).toContain(join(world.folder, 'nowhere.png'))
+    expect(missing.stderr).toContain(join(world.folder, 'jobs/nowhere.png'))
+    const unknown = await world.run('run', 'jobs', '--max-pod', '3')
+    expect(unknown.code).toBe(2)
+    expect(unknown.stderr).toContain('max-pods"')
+    expect(await world.start(['run', join(root, 'fixtures/jobs')], { provider: null }).ended).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--provider sandbox'),
+    })
+    expect((await world.cloud.status()).bills).toEqual([])
+  }))
