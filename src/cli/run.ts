@@ -166,6 +166,7 @@ async function accompany(
   mode: Mode,
   ascii: boolean,
 ): Promise<'over' | 'background' | 'interrupted'> {
+  const open = () => openRunsOf(follow, runId)
   const over = closed(follow, runId)
   let interrupted = false
   const { promise: gone, resolve: hangUp } = Promise.withResolvers<'background'>()
@@ -173,7 +174,7 @@ async function accompany(
     if (interrupted || !follow.own) return
     interrupted = true
     if (mode !== 'screen') process.stderr.write('interrupted: ending every pod of the run\n')
-    follow.command([{ type: 'run.cancel_requested', runId }])
+    follow.command(open().map(id => ({ type: 'run.cancel_requested', runId: id })))
   }
   const quiet = onSignals({
     // The screen has its own ctrl-c; a signal from outside means the same in every mode.
@@ -187,7 +188,7 @@ async function accompany(
       const left = await Promise.race([shown.left, gone])
       shown.close()
       if (left === 'background' || left === 'viewer') return 'background'
-      if (left === 'drain') follow.command([{ type: 'run.drain_requested', runId }])
+      if (left === 'drain') follow.command(open().map(id => ({ type: 'run.drain_requested', runId: id })))
       if (left === 'terminate') cancel()
       if (left !== 'ended')
         process.stderr.write(left === 'drain' ? 'finishing the running jobs …\n' : 'ending every pod of the run …\n')
@@ -203,12 +204,20 @@ async function accompany(
   }
 }
 
-/** Resolves when the run is closed and the jobs it only follows are settled; rejects when the own engine died. */
+/** The run and, of an engine that died, the runs whose jobs it goes on with: nobody else ends those. Only open ones. */
+function openRunsOf({ fleet, own }: Follow, runId: string): string[] {
+  const theRun = fleet.runs.get(runId)
+  const adopted = own && theRun ? jobsOfRun(fleet, theRun).map(job => job.runId) : []
+  return [...new Set([runId, ...adopted])].filter(id => fleet.runs.get(id)?.status === 'running')
+}
+
+/** Resolves when the run and those it adopted are closed and the jobs it only follows settled; rejects when the own engine died. */
 function closed(follow: Follow, runId: string): Promise<'over'> {
   const { promise, resolve } = Promise.withResolvers<'over'>()
   const look = () => {
     const theRun = follow.fleet.runs.get(runId)
-    if (theRun && theRun.status !== 'running' && jobsOfRun(follow.fleet, theRun).every(isSettled)) resolve('over')
+    if (theRun && openRunsOf(follow, runId).length === 0 && jobsOfRun(follow.fleet, theRun).every(isSettled))
+      resolve('over')
   }
   const unlisten = follow.onEvent(look)
   look()
