@@ -6,7 +6,16 @@ import { EXIT } from './cli/exit.ts'
 import { Fault } from './domain/fault.ts'
 import { didYouMean } from './domain/nearest.ts'
 
+/** The oldest Node with `node:sqlite` and no flag for it that we test on. */
+const NODE_MIN = 24
+
 async function main(argv: string[]): Promise<number> {
+  if (Number.parseInt(process.versions.node, 10) < NODE_MIN) {
+    throw usage(
+      `autopod needs Node ${NODE_MIN} or newer; this is ${process.version}`,
+      'Install a newer Node, for example with nvm install 26.',
+    )
+  }
   const [name = 'top', ...rest] = argv
   if (name === '--version' || name === '-v') {
     const { version } = await import('./edge/config.ts')

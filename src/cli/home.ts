@@ -2,9 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { didYouMean } from '../domain/nearest.ts'
 import { homeDir, type Loaded, loadSettings, packageDir } from '../edge/config.ts'
 import type { Settings } from '../wire/files-settings.ts'
-import type { Flag, Flags } from './args.ts'
+import { type Flag, type Flags, usage } from './args.ts'
+
+const PROVIDERS = ['runpod', 'sandbox']
 
 export type Home = {
   dir: string
@@ -23,6 +26,9 @@ export function openHome(flags: Flags, settings: Settings = {}): Home {
   const base = homeDir()
   const cwd = resolve(flags.text('base') ?? '.')
   const named = flags.text('provider')
+  if (named !== undefined && !PROVIDERS.includes(named)) {
+    throw usage(`no provider ${named}${didYouMean(named, PROVIDERS)}`, `There are ${PROVIDERS.join(' and ')}.`)
+  }
   const loaded = loadSettings({
     home: base,
     cwd: process.cwd(),

@@ -184,10 +184,12 @@ function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
 function closeRuns(fleet: Fleet): Fact[] {
   const facts: Fact[] = []
   for (const run of openRuns(fleet)) {
-    const jobs = jobsOf(fleet, run)
+    // Jobs that it only follows belong to its outcome as well: they were asked for.
+    const jobs = [...jobsOf(fleet, run), ...run.follows.flatMap(key => fleet.jobs.get(key) ?? [])]
     if (!jobs.every(isSettled)) continue
     const pods = podsOf(fleet, run)
-    if (pods.some(pod => mayBill(pod) && !(run.policy.keep && (pod.status === 'ready' || pod.status === 'stopped'))))
+    // A pod that somebody stopped by hand stays, as a kept one does; the report names it and what it costs.
+    if (pods.some(pod => mayBill(pod) && pod.status !== 'stopped' && !(run.policy.keep && pod.status === 'ready')))
       continue
     facts.push({ type: 'run.closed', runId: run.id, status: outcomeOf(run, jobs) })
   }

@@ -16,12 +16,19 @@ export type Sightings = {
   /** The next complete listing that is asked for from now on; null when `signal` aborts first. */
   next(provider: string, signal: AbortSignal): Promise<Sighting | null>
   tell(provider: string, sighting: Sighting): void
+  /** Resolves as soon as somebody waits for a listing. */
+  wanted(provider: string): Promise<void>
 }
 
 export function createSightings(clock: Clock): Sightings {
   const latest = new Map<string, Sighting>()
   const waiting = new Map<string, Set<(sighting: Sighting) => void>>()
+  const wishes = new Map<string, () => void>()
   return {
+    wanted(provider) {
+      if (waiting.get(provider)?.size) return Promise.resolve()
+      return new Promise(resolve => wishes.set(provider, resolve))
+    },
     latest: provider => latest.get(provider) ?? null,
     next(provider, signal) {
       const from = clock.now()
@@ -34,6 +41,8 @@ export function createSightings(clock: Clock): Sightings {
       }
       const giveUp = () => resolve(null)
       set.add(take)
+      wishes.get(provider)?.()
+      wishes.delete(provider)
       if (signal.aborted) giveUp()
       else signal.addEventListener('abort', giveUp, { once: true })
       return promise.finally(() => {
@@ -50,6 +59,8 @@ export function createSightings(clock: Clock): Sightings {
 
 /** One bad answer is weather; from the second on, the screen says since when nothing is known. */
 const LOST_AFTER = 2
+/** While nothing is known: often enough to notice that it is over, seldom enough for a limit that was hit. */
+const UNKNOWN_MS = 5000
 /** Balance moves slowly and costs a request of its own. */
 const BALANCE_EVERY_MS = 60_000
 
@@ -83,8 +94,14 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
       const balance = await settle(() => provider.balance())
       if (balance.ok && balance.value !== null) context.gauges.balance(balance.value)
     }
+    await clock.sleep(misses === 0 ? provider.pollMs : Math.max(provider.pollMs, UNKNOWN_MS), signal)
     const busy = [...journal.fleet.pods.values()].some(pod => pod.provider === name && inMotion(pod))
-    await clock.sleep(asked.ok || misses < LOST_AFTER ? (busy ? provider.pollMs : provider.pollMs * 4) : 5000, signal)
+    if (!busy && !signal.aborted) {
+      const over = new AbortController()
+      const quiet = clock.sleep(provider.pollMs * 3, AbortSignal.any([signal, over.signal]))
+      await Promise.race([quiet, sightings.wanted(name)])
+      over.abort()
+    }
   }
 }
 

@@ -1,0 +1,190 @@
+// A pod's way up: placed, address, SSH, GPU, ComfyUI; each stage with a plain reason when it does not come.
+import type { Fact } from '../domain/event.ts'
+import type { FaultData } from '../domain/fault.ts'
+import { podOf } from '../domain/lookup.ts'
+import { type Address, type Pod, STAGES, type Stage } from '../domain/pod.ts'
+import type { Millis } from '../domain/units.ts'
+import type { Machine, PodRow, Tunnel } from '../ports.ts'
+import { type Context, providerNamed } from './context.ts'
+import { backOff, settle } from './settle.ts'
+
+/** Plain words for a pod that does not come up, by the stage it waits for. */
+const WAITS: Record<Stage, string> = {
+  placed: 'the provider has not placed it on a machine',
+  address: 'it has no public address yet',
+  ssh: 'its SSH server does not answer',
+  gpu: 'nvidia-smi does not show its GPU',
+  comfy: 'ComfyUI does not answer',
+}
+
+/** Slow disks and cold drivers take some seconds for the first call. */
+const GPU_TIMEOUT_MS = 15_000
+
+export type Up = { ok: true; machine: Machine } | { ok: false; fault: FaultData }
+
+/** Through the stages until ComfyUI answers, or `deadline`; null when no longer wanted. */
+export async function climb(
+  context: Context,
+  podId: string,
+  tunnel: Tunnel,
+  deadline: Millis,
+  signal: AbortSignal,
+): Promise<Up | null> {
+  let stage: Stage = 'placed'
+  let last: FaultData | null = null
+  const wait = (next: Stage) => {
+    stage = next
+    context.gauges.pod(podId, { note: WAITS[next] })
+  }
+  wait('placed')
+  for (let tries = 0; !signal.aborted; tries++) {
+    if (context.clock.now() >= deadline) {
+      const message = `${podId} did not come up: ${WAITS[stage]}${last ? ` (${last.message})` : ''}`
+      return {
+        ok: false,
+        fault: {
+          kind: 'pod',
+          code: `stuck_at_${stage}`,
+          message,
+          hint: 'Another pod is tried; autopod logs shows what this one said.',
+        },
+      }
+    }
+    const address = await addressOf(context, podId, tries, wait, signal)
+    if (!address) continue
+    reached(context, podId, 'address')
+    wait('ssh')
+    const pinned = podOf(context.journal.fleet, podId).hostKey
+    const connected = await settle(() => context.dialer.connect(address, { pinned, tunnel, signal }))
+    if (!connected.ok) {
+      last = connected.fault
+      // sshd may answer before the image has put the key in place: only a changed host key is final at once.
+      if (last.code === 'host_key_changed') return { ok: false, fault: last }
+      await backOff(context.clock, Math.min(tries, 2), null, signal)
+      continue
+    }
+    const machine = connected.value
+    record(context, podId, pod =>
+      pod.hostKey ? [] : [{ type: 'pod.host_key_pinned', podId, hostKey: machine.hostKey }],
+    )
+    reached(context, podId, 'ssh')
+    wait('gpu')
+    const missing = await missingGpus(context, podId, machine)
+    if (missing) {
+      machine.close()
+      return { ok: false, fault: missing }
+    }
+    reached(context, podId, 'gpu')
+    wait('comfy')
+    const answered = await answers(context, machine, deadline, signal)
+    if (answered === true) {
+      ready(context, podId)
+      return { ok: true, machine }
+    }
+    last = answered
+    machine.close()
+    await backOff(context.clock, Math.min(tries, 2), null, signal)
+  }
+  return null
+}
+
+/** null: not known yet, look again. A link that broke comes back where it was, as a rule; the listing is asked when it does not. */
+async function addressOf(
+  context: Context,
+  podId: string,
+  tries: number,
+  wait: (stage: Stage) => void,
+  signal: AbortSignal,
+): Promise<Address | null> {
+  const pod = podOf(context.journal.fleet, podId)
+  if (tries === 0 && pod.readyAt && pod.address) return pod.address
+  const row = await rowOf(context, pod, signal)
+  if (!row) return null
+  if (row.status === 'stopped') await settle(() => providerNamed(context, pod.provider).start(row.ref))
+  if (row.status === 'starting') return null
+  reached(context, podId, 'placed')
+  const { address } = row
+  if (!address) {
+    wait('address')
+    return null
+  }
+  record(context, podId, now =>
+    JSON.stringify(now.address) === JSON.stringify(address) ? [] : [{ type: 'pod.addressed', podId, address }],
+  )
+  return address
+}
+
+/** The pod's row in a fresh listing; null when no longer wanted. A pod that is not listed is the watch's business. */
+async function rowOf(context: Context, pod: Pod, signal: AbortSignal): Promise<PodRow | null> {
+  for (;;) {
+    const listing = await context.sightings.next(pod.provider, signal)
+    if (!listing) return null
+    const row = listing.rows.get(pod.ref as string)
+    if (row) return row
+  }
+}
+
+/** A fault when fewer GPUs are listed than are paid for; null when all are there, or when the tool cannot say. */
+async function missingGpus(context: Context, podId: string, machine: Machine): Promise<FaultData | null> {
+  const wanted = podOf(context.journal.fleet, podId).offer.gpuCount
+  const listed = await settle(() => machine.exec('nvidia-smi -L', { timeoutMs: GPU_TIMEOUT_MS }))
+  // A slow or missing tool is no proof of a bad host.
+  if (!listed.ok || listed.value.code === 127) return null
+  const seen = listed.value.stdout.split('\n').filter(line => line.startsWith('GPU ')).length
+  if (seen >= wanted) return null
+  return {
+    kind: 'pod',
+    code: 'gpu_missing',
+    message: `${podId} shows ${seen} of ${wanted} GPUs`,
+    hint: 'The host is bad; another pod is tried.',
+  }
+}
+
+/** true when the executor's service answers before `deadline`; else the reason, null where there is none. */
+async function answers(
+  context: Context,
+  machine: Machine,
+  deadline: Millis,
+  signal: AbortSignal,
+): Promise<true | FaultData | null> {
+  const { clock, executor } = context
+  const late = new AbortController()
+  const over = new AbortController()
+  void clock.sleep(Math.max(1, deadline - clock.now()), AbortSignal.any([signal, over.signal])).then(() => late.abort())
+  const asked = settle(() => executor.ready(machine, late.signal)).catch((error: unknown) => {
+    if (late.signal.aborted) return null
+    throw error
+  })
+  const result = await Promise.race([asked, machine.closed.then(() => null)])
+  over.abort()
+  return result?.ok ? true : (result?.fault ?? null)
+}
+
+function ready(context: Context, podId: string): void {
+  reached(context, podId, 'comfy')
+  record(context, podId, pod => {
+    if (pod.status === 'booting') return [{ type: 'pod.ready', podId }]
+    return pod.linkLostAt ? [{ type: 'pod.link_restored', podId }] : []
+  })
+  context.gauges.pod(podId, { note: null })
+}
+
+/** Stages only go forward: a second way up, after a lost link, tells nothing new. */
+function reached(context: Context, podId: string, stage: Stage): void {
+  const rank = (at: Stage | null) => (at ? STAGES.indexOf(at) : -1)
+  record(context, podId, pod =>
+    pod.status === 'booting' && rank(stage) > rank(pod.stage) ? [{ type: 'pod.stage_reached', podId, stage }] : [],
+  )
+}
+
+/** Only of a pod that is still wanted: a command may have ended it a moment ago. */
+export function record(context: Context, podId: string, decide: (pod: Pod) => Fact[]): void {
+  context.journal.record(fleet => {
+    const pod = podOf(fleet, podId)
+    return pod.status === 'booting' || pod.status === 'ready' ? decide(pod) : []
+  })
+}
+
+export function breakPod(context: Context, podId: string, fault: FaultData): void {
+  record(context, podId, pod => (pod.broken ? [] : [{ type: 'pod.broken', podId, fault }]))
+}
