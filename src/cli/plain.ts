@@ -8,7 +8,7 @@ import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { tell as storyOf } from '../tui/story.ts'
 import type { Follow } from './follow.ts'
-import { jobsOfRun, podsOfRun } from './report.ts'
+import { costOfPods, jobsOfRun, podsOfRun } from './report.ts'
 import { clean, table } from './table.ts'
 
 /** A line for everybody at work, this often. */
@@ -77,7 +77,7 @@ export function summary(fleet: Fleet, run: Run, now: number, cwd: string): strin
   for (const hint of hints) lines.push(`→ ${clean(hint)}`)
   const done = jobs.filter(job => job.status === 'completed').length
   lines.push(
-    `${run.id} ${run.status.replace('_', ' ')}: ${done} of ${jobs.length} jobs completed in ${formatClock((run.closedAt ?? now) - run.openedAt)}, ${formatUsd(runCost(fleet, run.id, now))} on ${pods.length} pods, ${gone === pods.length ? 'all proven gone' : `${pods.length - gone} not gone`}.`,
+    `${run.id} ${run.status.replace('_', ' ')}: ${done} of ${jobs.length} jobs completed in ${formatClock((run.closedAt ?? now) - run.openedAt)}, ${formatUsd(costOfPods(pods, now))} on ${pods.length} pods, ${gone === pods.length ? 'all proven gone' : `${pods.length - gone} not gone`}.`,
   )
   return `${lines.join('\n')}\n`
 }

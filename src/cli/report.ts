@@ -1,11 +1,11 @@
 // The result document (version 1) and the exit code of a run: scripts rely on both.
 import { relative } from 'node:path'
-import { allocate, jobCost, runCost } from '../domain/cost.ts'
+import { allocate, jobCost } from '../domain/cost.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Job } from '../domain/job.ts'
-import { billedMs, mayBill, type Pod } from '../domain/pod.ts'
+import { billedMs, mayBill, type Pod, podCost } from '../domain/pod.ts'
 import type { Run } from '../domain/run.ts'
-import { usdFromMicro } from '../domain/units.ts'
+import { type Micro, usdFromMicro } from '../domain/units.ts'
 import { EXIT } from './exit.ts'
 
 /** Jobs this launch asked for: its own, and those of earlier runs that it follows. */
@@ -16,8 +16,18 @@ export function jobsOfRun(fleet: Fleet, run: Run): Job[] {
   )
 }
 
+/** Pods this launch paid for or waited for: its own, and those of runs whose jobs it followed to their end. */
 export function podsOfRun(fleet: Fleet, run: Run): Pod[] {
-  return [...fleet.pods.values()].filter(pod => pod.runId === run.id && pod.status !== 'refused')
+  const runs = new Set([run.id])
+  for (const key of run.follows) {
+    const other = fleet.runs.get(fleet.jobs.get(key)?.runId ?? '')
+    if (other && (other.closedAt === null || other.closedAt > run.openedAt)) runs.add(other.id)
+  }
+  return [...fleet.pods.values()].filter(pod => runs.has(pod.runId) && pod.status !== 'refused')
+}
+
+export function costOfPods(pods: Pod[], until: number): Micro {
+  return pods.reduce((sum, pod) => sum + podCost(pod, until), 0)
 }
 
 export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
@@ -30,7 +40,7 @@ export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
     started_at: new Date(run.openedAt).toISOString(),
     finished_at: run.closedAt === null ? null : new Date(run.closedAt).toISOString(),
     duration_s: seconds(until - run.openedAt),
-    cost_usd: usdFromMicro(runCost(fleet, run.id, now)),
+    cost_usd: usdFromMicro(costOfPods(podsOfRun(fleet, run), now)),
     jobs: jobsOfRun(fleet, run).map(job => {
       const pod = fleet.pods.get(job.attempts.at(-1)?.podId ?? '')
       const begun = job.attempts[0]?.requestedAt
@@ -54,15 +64,11 @@ export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
       gpu_count: pod.offer.gpuCount,
       price_usd_per_hour: usdFromMicro(pod.offer.perHour),
       billed_s: seconds(billedMs(pod, now)),
-      cost_usd: usdFromMicro(runCostOfPod(fleet, pod, now)),
+      cost_usd: usdFromMicro(podCost(pod, now)),
       local_port: pod.localPort,
       status: pod.status === 'gone' ? 'terminated' : pod.status === 'releasing' ? 'terminating' : pod.status,
     })),
   }
-}
-
-function runCostOfPod(fleet: Fleet, pod: Pod, now: number): number {
-  return runCost({ ...fleet, pods: new Map([[pod.id, pod]]) }, null, now)
 }
 
 function errorOf(job: Job) {

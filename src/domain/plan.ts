@@ -186,7 +186,7 @@ function closeRuns(fleet: Fleet): Fact[] {
   for (const run of openRuns(fleet)) {
     // Jobs that it only follows belong to its outcome as well: they were asked for.
     const jobs = [...jobsOf(fleet, run), ...run.follows.flatMap(key => fleet.jobs.get(key) ?? [])]
-    if (!jobs.every(isSettled)) continue
+    if (!jobs.every(isSettled) || jobs.some(job => job.runId !== run.id && isEnding(fleet, job.runId))) continue
     const pods = podsOf(fleet, run)
     // A pod that somebody stopped by hand stays, as a kept one does; the report names it and what it costs.
     if (pods.some(pod => mayBill(pod) && pod.status !== 'stopped' && !(run.policy.keep && pod.status === 'ready')))
@@ -194,6 +194,12 @@ function closeRuns(fleet: Fleet): Fact[] {
     facts.push({ type: 'run.closed', runId: run.id, status: outcomeOf(run, jobs) })
   }
   return facts
+}
+
+/** All its jobs are done and only its pods are on their way out: who follows the jobs waits for that, too. */
+function isEnding(fleet: Fleet, runId: string): boolean {
+  const run = fleet.runs.get(runId)
+  return run?.status === 'running' && jobsOf(fleet, run).every(isSettled)
 }
 
 export function outcomeOf(run: Run, jobs: Job[]): Exclude<RunStatus, 'running'> {
