@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import type { Fact } from '../domain/event.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { terminalHints } from '../edge/config.ts'
-import { type LogLine, previewPath, readPodLog } from '../edge/trace.ts'
+import { type LogLine, openTrace, previewPath, readPodLog } from '../edge/trace.ts'
 import { type Command, type Dashboard, openDashboard, type Picture } from '../tui/dashboard.ts'
 import type { Follow } from './follow.ts'
 import type { Home } from './home.ts'
@@ -21,7 +21,8 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
   const { term, colorTerm, noColor, locale } = terminalHints()
   const previews = createPreviews(home)
   const logs = createLogs(home)
-  return openDashboard({
+  const unmuffle = muffle(line => openTrace(home.dir, systemClock).engine(line))
+  const dashboard = openDashboard({
     source: {
       fleet: () => follow.fleet,
       gauges: () => follow.gauges(),
@@ -44,6 +45,30 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
     refreshMs: REFRESH_MS,
     endWhenDone: runId !== null,
   })
+  void dashboard.left.then(unmuffle)
+  return {
+    ...dashboard,
+    close() {
+      unmuffle()
+      dashboard.close()
+    },
+  }
+}
+
+/** A stray line of some package would lie on the screen until the next full repaint: such lines go to the log while it is up. */
+function muffle(write: (line: string) => void): () => void {
+  const { log, info, warn, error } = console
+  const told = (...parts: unknown[]) => write(parts.map(String).join(' '))
+  Object.assign(console, { log: told, info: told, warn: told, error: told })
+  // With a listener of our own, Node prints no warning itself once its own is gone.
+  const own = process.listeners('warning')
+  process.removeAllListeners('warning')
+  process.on('warning', told)
+  return () => {
+    Object.assign(console, { log, info, warn, error })
+    process.off('warning', told)
+    for (const listener of own.splice(0)) process.on('warning', listener)
+  }
 }
 
 function send(follow: Follow, command: Command): void {

@@ -17,7 +17,7 @@ import { freePort, IMPLEMENTATIONS } from '../contract/ssh-worlds.ts'
 
 const BULK_BYTES = 300 * 1024 * 1024
 const openSsh = IMPLEMENTATIONS.find(({ name }) => name === 'OpenSSH')!
-const endings: (() => Promise<unknown> | void)[] = []
+const endings: (() => unknown)[] = []
 afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end()
 })
