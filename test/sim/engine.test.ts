@@ -99,6 +99,15 @@ describe('when the engine dies', () => {
     })
   })
 
+  test('pods are not given up for the time in which nobody watched', async () => {
+    await play(30, () => ({ crashEvery: 8, downMs: [60_000, 120_000] }), {
+      expects(world) {
+        expect(world.events.filter(event => event.type === 'pod.broken')).toEqual([])
+        expect(statuses(world)).toEqual(ALL_DONE)
+      },
+    })
+  })
+
   test('everything is put away in any weather', async () => {
     await play(60, seed => ({ crashEvery: 5 + (seed % 40), weather: STORM }), {
       expects: world => expect(['completed', 'failed']).toContain(runStatus(world)),

@@ -38,6 +38,8 @@ export type WorldOptions = {
   crashEvery?: number
   /** The engine is asked to stop in the middle, about every so many events, and another takes over. */
   handOverEvery?: number
+  /** How long nobody watches after a death. */
+  downMs?: [low: number, high: number]
 }
 
 export type World = PodWorld & {
@@ -98,7 +100,7 @@ export function policyOf(policy: Partial<Policy> = {}): Policy {
 }
 
 export function createWorld(options: WorldOptions): World {
-  const { seed, jobs = 6, podsMax = 3, crashEvery = 0, handOverEvery = 0 } = options
+  const { seed, jobs = 6, podsMax = 3, crashEvery = 0, handOverEvery = 0, downMs } = options
   const chance = createChance(seed)
   const clock = createClock(chance)
   const cloud = createCloud(chance, clock, { ...GOOD_WEATHER, ...options.weather })
@@ -203,7 +205,7 @@ export function createWorld(options: WorldOptions): World {
       if (life === 'died') world.crashes++
       else world.handOvers++
       // Nobody watches for a while; what was under way at the provider goes on.
-      await elapse(chance.happens(0.5) ? 0 : chance.between(100, 20_000))
+      await elapse(downMs ? chance.between(...downMs) : chance.happens(0.5) ? 0 : chance.between(100, 20_000))
     }
     atRest()
     return world
@@ -233,13 +235,14 @@ export function createWorld(options: WorldOptions): World {
     })
     const guarded = <T extends object>(port: T): T => guard(port, () => dead)
     const tunnels = new Set<number>()
+    const own: PodWorld = Object.create(world, { clock: { value: guarded(clock) } })
     const engine = startEngine({
       store,
-      clock: guarded(clock),
+      clock: own.clock,
       providers: new Map([['sim', guarded(provider())]]),
-      dialer: guarded(createDialer(world, tunnels)),
-      executor: guarded(createExecutor(world)),
-      courier: guarded(createCourier(world)),
+      dialer: guarded(createDialer(own, tunnels)),
+      executor: guarded(createExecutor(own)),
+      courier: guarded(createCourier(own)),
       trace: { pod() {}, engine() {}, preview() {} },
       boot: () => ({ image: 'sim', diskGb: 1, env: {}, volume: null }),
       limits: { ...SIM_LIMITS, ...options.limits },
@@ -251,6 +254,8 @@ export function createWorld(options: WorldOptions): World {
     })
     let idle = false
     let endless = false
+    // A command may come after the engine said that it is idle: it takes that up, too.
+    const over = () => idle && putOff === 0 && [...fleet.runs.values()].every(run => run.status !== 'running')
     engine.idle.then(
       () => {
         idle = true
@@ -260,7 +265,7 @@ export function createWorld(options: WorldOptions): World {
         dead = true
       },
     )
-    while (!dead && !(idle && putOff === 0) && journal.events.length < last) {
+    while (!dead && !over() && journal.events.length < last) {
       const stepped = await clock.step()
       if (!stepped && !dead && !idle) forbid('nobody sleeps and nothing is done: a deadlock')
       if (clock.now() - BEGINNING > LIFE_MAX_MS || world.wrongs.length > 20) {
@@ -270,12 +275,14 @@ export function createWorld(options: WorldOptions): World {
       }
     }
     if (dead) return 'died'
-    const early = !(idle && putOff === 0) && !endless
+    const early = !over() && !endless
     await bringDown(engine)
     if (dead) return 'died'
     if (tunnels.size > 0) forbid(`${tunnels.size} tunnels are still open`)
     world.known = engine.fleet
-    if (story(engine.fleet) !== story(fleet)) forbid('the engine knows another fleet than the journal tells')
+    // Another process may have written after its last word.
+    if (engine.fleet.seq === fleet.seq && story(engine.fleet) !== story(fleet))
+      forbid('the engine knows another fleet than the journal tells')
     return early ? 'handed over' : 'done'
 
     async function bringDown(ending: Engine): Promise<void> {
@@ -328,7 +335,9 @@ export function createWorld(options: WorldOptions): World {
       if (!real.ours && !cloud.alive(real)) forbid('a foreign pod is gone')
       if (real.ours && cloud.alive(real)) forbid(`${real.name} (${real.ref}) is still billed at the end`)
       const known = [...fleet.pods.values()].find(pod => pod.ref === real.ref)
-      if (real.ours && !known) forbid(`${real.name} (${real.ref}) lived and is in no account`)
+      // What went by itself before anybody could look was never seen by anyone.
+      if (real.ours && !known && real.destroyedAt !== null)
+        forbid(`${real.name} (${real.ref}) lived and is in no account`)
       if (known && podCost(known, clock.now()) < cloud.billed(real))
         forbid(`${known.id} is accounted at ${podCost(known, clock.now())} and was billed ${cloud.billed(real)}`)
     }
