@@ -64,11 +64,14 @@ export function view(home: Home): Follow {
 
 /** Becomes the engine of the home, or looks on when another process is. */
 export async function attach(home: Home): Promise<Follow> {
-  const store: Store = openStore(home.dir)
-  if (store.leased()) {
-    store.close()
+  const opened: Store = openStore(home.dir)
+  // Taken before anything else: of two that start at the same moment one has to see that it is second.
+  const lease = opened.leased() ? null : opened.lease()
+  if (!lease) {
+    opened.close()
     return view(home)
   }
+  const store: Store = { ...opened, lease: () => lease }
   let fleet = emptyFleet()
   const options = await compose(home, store, () => fleet)
   const engine = startEngine(options)

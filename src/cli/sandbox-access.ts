@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import { systemClock } from '../edge/clock.ts'
 import { request } from '../edge/http.ts'
-import { lock } from '../edge/store.ts'
+import { locked } from '../edge/store.ts'
 import type { Home } from './home.ts'
 
 /** The line that `autopod sandbox` prints when it is ready. */
@@ -50,9 +50,7 @@ export async function ensureSandbox(home: Home): Promise<SandboxAccess> {
 
 /** Its access, when one runs on this folder and answers. */
 async function answering(dir: string): Promise<SandboxAccess | null> {
-  const held = lock(join(dir, 'server.lock'))
-  held?.release()
-  if (held) return null
+  if (!locked(join(dir, 'server.lock'))) return null
   const file = join(dir, 'server.json')
   if (!existsSync(file)) return null
   try {

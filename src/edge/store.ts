@@ -62,11 +62,7 @@ export function openStore(home: string): Store {
       return moved
     },
     lease: () => lock(join(home, 'engine.lock')),
-    leased() {
-      const held = lock(join(home, 'engine.lock'))
-      held?.release()
-      return held === null
-    },
+    leased: () => locked(join(home, 'engine.lock')),
     writeGauges(rows) {
       gauges.exec('BEGIN')
       for (const [id, gauge] of rows.jobs) setGauge.run('job', id, JSON.stringify(gauge))
@@ -101,12 +97,15 @@ function open(path: string, synchronous: 'FULL' | 'OFF'): DatabaseSync {
   return db
 }
 
+/** Longer than any look at a lock takes, and than nobody would mind to wait. */
+const LOOKED_AT_MS = 250
+
 /**
  * An exclusive lock that the kernel drops with the process, however it ends: no heartbeat, no stale pid.
  * null when another holds it.
  */
 export function lock(path: string): { release(): void } | null {
-  const db = new DatabaseSync(path, { timeout: 0 })
+  const db = new DatabaseSync(path, { timeout: LOOKED_AT_MS })
   try {
     db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
     chmodSync(path, 0o600)
@@ -115,6 +114,21 @@ export function lock(path: string): { release(): void } | null {
     db.close()
     if (/locked|busy/i.test(String(error))) return null
     throw error
+  }
+}
+
+/** Whether a process holds that lock. Looking shares it for a moment, so that lookers never take each other for a holder. */
+export function locked(path: string): boolean {
+  if (!existsSync(path)) return false
+  const db = new DatabaseSync(path, { timeout: 0 })
+  try {
+    db.exec('BEGIN; SELECT 1 FROM sqlite_schema')
+    return false
+  } catch (error) {
+    if (/locked|busy/i.test(String(error))) return true
+    throw error
+  } finally {
+    db.close()
   }
 }
 
