@@ -7,6 +7,11 @@ import { openStore } from '../edge/store.ts'
 import { openJournal } from '../engine/journal.ts'
 import type { Home } from './home.ts'
 
+/** A run of this home is not over. */
+export function isUnderWay(home: Home): boolean {
+  return [...(pastOf(home)?.runs.values() ?? [])].some(run => run.status === 'running')
+}
+
 /** null where there is no journal yet: looking must not make a home. */
 export function pastOf(home: Home): Fleet | null {
   if (!existsSync(join(home.dir, 'journal.db'))) return null

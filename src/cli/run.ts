@@ -1,19 +1,20 @@
 // `autopod run`: a folder of jobs in, files and a bill out, nothing left running.
 import { createInterface } from 'node:readline/promises'
 import type { Event } from '../domain/event.ts'
+import { Fault } from '../domain/fault.ts'
 import { emptyFleet } from '../domain/fleet.ts'
 import { isSettled } from '../domain/job.ts'
 import { mayBill } from '../domain/pod.ts'
 import type { Run } from '../domain/run.ts'
 import { formatUsd } from '../domain/units.ts'
-import { systemClock } from '../edge/clock.ts'
+import { every, systemClock } from '../edge/clock.ts'
 import { type Invocation, usage } from './args.ts'
-import { openProviders } from './compose.ts'
+import { openBucket, openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { attach, detach, type Follow, view } from './follow.ts'
 import { type Home, openHome } from './home.ts'
 import { facts, type Order, order, type Quote, quote } from './launch.ts'
-import { pastOf } from './past.ts'
+import { isUnderWay, pastOf } from './past.ts'
 import { plainScreen, summary } from './plain.ts'
 import { exitCodeOf, jobsOfRun, podsOfRun, resultOf } from './report.ts'
 import { ensureSandbox } from './sandbox-access.ts'
@@ -21,6 +22,8 @@ import { onSignals } from './signals.ts'
 
 /** Dearer than this asks first: a slip in a job file should not rent eight H200. */
 const ASK_ABOVE_PER_HOUR = 1_000_000
+/** How soon a viewer notices that its engine died; longer than another takes to start. */
+const GUARD_MS = 3000
 
 export async function run({ flags, words }: Invocation): Promise<number> {
   const paths = [...words, ...flags.texts('job'), ...flags.texts('job-file'), ...flags.texts('jobs')]
@@ -40,6 +43,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   const quotes = ordered.specs.length > 0 ? await priced(home, ordered) : []
   if (flags.on('dry-run')) return dryRun(ordered, quotes, flags.on('json'))
   await confirm(quotes, flags.on('yes'))
+  if (ordered.specs.length > 0) await tryBucket(home)
 
   if (flags.on('detach')) {
     const looking = view(home)
@@ -73,11 +77,10 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   const code =
     ending === 'interrupted' && theRun.status !== 'completed' ? EXIT.interrupted : exitCodeOf(follow.fleet, theRun)
   const left = podsOfRun(follow.fleet, theRun).filter(mayBill)
-  // Others may have handed over runs meanwhile: they go on without this command.
-  const more = follow.own && [...follow.fleet.runs.values()].some(other => other.status === 'running')
   const text = summary(follow.fleet, theRun, systemClock.now(), home.cwd)
   await follow.close()
-  if (more) detach(home)
+  // Others may have handed over runs meanwhile, up to the last moment: they go on without this command.
+  if (follow.own && isUnderWay(home)) detach(home)
   if (flags.on('json')) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
   else if (mode !== 'events') process.stdout.write(text)
   for (const pod of left) {
@@ -87,6 +90,17 @@ export async function run({ flags, words }: Invocation): Promise<number> {
     process.stderr.write(`${line}\n`)
   }
   return code
+}
+
+/** A key that the bucket refuses is told before a pod is paid for. Faults: operator. */
+async function tryBucket(home: Home): Promise<void> {
+  const { bucket } = await openBucket(home, home.provider === 'sandbox' ? await ensureSandbox(home) : null)
+  try {
+    await bucket.list('doctor/')
+  } catch (error) {
+    // Weather passes; the engine tries again by itself.
+    if (!(error instanceof Fault) || error.data.kind === 'operator') throw error
+  }
 }
 
 async function priced(home: Home, ordered: Order): Promise<Quote[]> {
@@ -171,11 +185,13 @@ async function accompany(
   let interrupted = false
   const { promise: gone, resolve: hangUp } = Promise.withResolvers<'background'>()
   const cancel = () => {
-    if (interrupted || !follow.own) return
+    if (interrupted) return
     interrupted = true
     if (mode !== 'screen') process.stderr.write('interrupted: ending every pod of the run\n')
     follow.command(open().map(id => ({ type: 'run.cancel_requested', runId: id })))
   }
+  // Handed to an engine that died since: without another one nobody would go on.
+  const guard = follow.own ? () => {} : every(GUARD_MS, () => void (follow.alive() || detach(home)))
   const quiet = onSignals({
     // The screen has its own ctrl-c; a signal from outside means the same in every mode.
     interrupt: () => (follow.own ? cancel() : hangUp('background')),
@@ -200,6 +216,7 @@ async function accompany(
     stop()
     return result === 'background' ? 'background' : interrupted ? 'interrupted' : 'over'
   } finally {
+    guard()
     quiet()
   }
 }
