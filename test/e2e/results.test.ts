@@ -128,3 +128,13 @@ test.concurrent('events are JSON lines that end with the end of the run; a dry r
     expect(plain.stdout).toMatch(/1 of 1 jobs completed/)
     expect(plain.stdout).not.toContain('\x1b')
   }))
+
+test.concurrent('the embedded cloud is started when none runs, with the settings of the folder', () =>
+  inWorld(
+    { firstPort: 20_180, cloud: 'by itself', settings: { sandbox: { boot_ms: 200, step_ms: 1, seed: 7 } } },
+    async world => {
+      world.job('small', pictureJob('lighthouse.jpg'))
+      expect(await run(world, 0, 'jobs')).toMatchObject({ status: 'completed' })
+      expect(await world.run('doctor')).toMatchObject({ code: 0, stdout: expect.stringContaining('GPU types') })
+    },
+  ))

@@ -84,9 +84,39 @@ test.concurrent('a second run of other jobs is handed to the engine at work', ()
       ['pan', 'completed', 1],
       ['small', 'completed', 1],
     ])
-    expect(second.pods).toHaveLength(1)
+    expect(second.pods).toHaveLength(2)
     expect(await first.ended).toMatchObject({ code: 0 })
     expect(world.events().filter(event => event.type === 'engine.started')).toHaveLength(1)
     await world.alone()
+    expect(Object.values((await world.cloud.status()).prompts)).toEqual([1, 1])
+  }))
+
+test.concurrent('two runs that start at the same moment share one engine and one embedded cloud', () =>
+  inWorld(
+    { firstPort: 20_700, cloud: 'by itself', settings: { sandbox: { boot_ms: 200, step_ms: 1 } } },
+    async world => {
+      world.job('one', pictureJob('lighthouse.jpg'))
+      world.job('two', pictureJob('fruit-bowl.jpg'))
+      const both = ['jobs/one.json', 'jobs/two.json'].map(path => world.run('run', path, '--yes', '--plain'))
+      for (const ended of await Promise.all(both)) expect(ended).toMatchObject({ code: 0 })
+      expect(world.outputs()).toEqual(['one.png', 'two.png'])
+      await world.alone()
+      expect(Object.values((await world.cloud.status()).prompts)).toEqual([1, 1])
+    },
+  ))
+
+test.concurrent('a run that was handed over goes on when the engine is killed', () =>
+  inWorld({ firstPort: 20_720, stepMs: 25 }, async world => {
+    world.job('pan')
+    const engine = world.start(['run', 'jobs/pan.json', '--yes', '--plain'])
+    await world.event('attempt.started')
+    world.job('small', pictureJob('lighthouse.jpg'))
+    const handed = world.start(['run', 'jobs/small.json', '--yes', '--plain'])
+    await world.event('job.queued', event => (event.spec as { jobId: string }).jobId === 'small')
+    engine.kill('SIGKILL')
+    await engine.ended
+    expect(await handed.ended).toMatchObject({ code: 0 })
+    await world.alone()
+    expect(world.outputs()).toEqual(['pan.webp', 'small.png'])
     expect(Object.values((await world.cloud.status()).prompts)).toEqual([1, 1])
   }))

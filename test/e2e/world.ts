@@ -52,6 +52,8 @@ export type WorldOptions = {
   bootMs?: number
   stepMs?: number
   faults?: string[]
+  /** Who starts the embedded cloud: the test, before anything else, or the program, when it needs one. */
+  cloud?: 'before' | 'by itself'
   /** More of autopod.json. */
   settings?: Record<string, unknown>
   /** The program itself, when it is not the one of the source tree. */
@@ -127,7 +129,11 @@ async function openWorld(options: WorldOptions) {
     })
     return runningOf(child)
   }
-  const cloud = await startCloud(join(home, 'cloud'), options, args => start(args, { provider: null }))
+  const stateDir = join(home, 'cloud')
+  const cloud =
+    options.cloud === 'by itself'
+      ? findCloud(stateDir, base)
+      : await startCloud(stateDir, options, args => start(args, { provider: null }))
   const processes = async () =>
     (await processesWith(`AUTOPOD_HOME=${base}`)).filter(line => !line.includes(' sandbox --state'))
 
@@ -229,16 +235,35 @@ export async function startCloud(
   const access = JSON.parse(await server.line(line => line.startsWith('{'))) as SandboxDescription
   return {
     access,
-    async status() {
-      const url = new URL('/sandbox/status', access.runpod_url)
-      const answer = await fetch(url, { headers: { authorization: `Bearer ${access.api_key}`, connection: 'close' } })
-      return (await answer.json()) as CloudStatus
-    },
+    status: () => statusOf(access),
     async end() {
       server.kill('SIGTERM')
       expect(await server.ended).toMatchObject({ code: 0, stderr: '' })
     },
   }
+}
+
+/** The one that the program started in the background. */
+function findCloud(stateDir: string, base: string): Cloud {
+  const access = () => JSON.parse(readFileSync(join(stateDir, 'server.json'), 'utf8')) as SandboxDescription
+  return {
+    get access() {
+      return access()
+    },
+    status: () => statusOf(access()),
+    async end() {
+      const servers = () => processesWith(`AUTOPOD_HOME=${base}`)
+      expect(await servers()).toHaveLength(1)
+      for (const line of await servers()) process.kill(Number.parseInt(line, 10), 'SIGTERM')
+      await eventually(async () => ((await servers()).length === 0 ? true : undefined))
+    },
+  }
+}
+
+async function statusOf({ runpod_url, api_key }: SandboxDescription): Promise<CloudStatus> {
+  const url = new URL('/sandbox/status', runpod_url)
+  const answer = await fetch(url, { headers: { authorization: `Bearer ${api_key}`, connection: 'close' } })
+  return (await answer.json()) as CloudStatus
 }
 
 export function sha256(path: string): string {

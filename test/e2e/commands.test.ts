@@ -1,0 +1,120 @@
+// The commands around a run that goes on in the background: listings, logs, tunnels, and everything that intervenes.
+import { expect, test } from 'vitest'
+import { clientOf } from '../contract/runpod-answers.ts'
+import { result } from './result.ts'
+import { inWorld, pictureJob, type World } from './world.ts'
+
+type Row = Record<string, unknown>
+/** It is ended by the world, not by the client. */
+const forever = { stopped: new Promise<void>(() => {}), stop: async () => {} }
+const rows = async (world: World, ...args: string[]) => (await world.json(0, ...args)) as Row[]
+const detach = async (world: World, ...args: string[]) => {
+  const ended = await world.run('run', 'jobs', '--yes', '--detach', ...args)
+  expect(ended).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/^run_\w+\n/) })
+  return ended.stdout.split('\n')[0] as string
+}
+const started = (world: World, attempt: number) => world.event('attempt.started', event => event.attempt === attempt)
+
+test.concurrent('a detached run is seen, read and opened through its tunnel by other commands', () =>
+  inWorld({ firstPort: 20_400, stepMs: 200 }, async world => {
+    const call = clientOf({ ...forever, description: world.cloud.access })
+    const foreign = {
+      name: 'somebody-else',
+      image: 'x',
+      gpu: { id: 'NVIDIA L4', count: 1 },
+      disk: 20,
+      ports: ['22/tcp'],
+      env: {},
+    }
+    const other = (await call('POST', '/pods', foreign)).body.id as string
+    world.job('pan')
+    world.job('small', pictureJob('lighthouse.jpg'))
+    const runId = await detach(world, '--max-pods', '1')
+    await started(world, 1)
+    const [pod] = (await world.cloud.status()).pods.filter(pod => pod.id !== other)
+
+    const status = await world.json(0, 'status')
+    expect(status).toMatchObject({ engine: true, usd_per_hour: 0.49, runs: [{ run_id: runId, status: 'running' }] })
+    expect((await world.run('status', 'pan')).stdout).toMatch(/^pan +running/)
+    expect(await rows(world, 'jobs')).toMatchObject([
+      { job_id: 'pan', status: 'running', attempts: 1, pod: 'pod-0001' },
+      { job_id: 'small', status: 'waiting', attempts: 0, pod: null },
+    ])
+    expect(await rows(world, 'pods')).toMatchObject([
+      { id: 'pod-0001', pod_id: pod?.id, foreign: false, local_port: 20_400 },
+    ])
+    expect(await rows(world, 'pods', '--all')).toMatchObject([
+      { id: 'pod-0001', foreign: false },
+      { id: null, pod_id: other, name: 'somebody-else', foreign: true },
+    ])
+    const logs = await world.run('logs', 'pan', '--lines', '50')
+    expect(logs.stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z .*got prompt/m)
+    const address = await world.run('open', 'pan', '--print-only')
+    expect(address).toMatchObject({ code: 0, stdout: 'http://127.0.0.1:20400\n' })
+    const answer = await fetch(`${address.stdout.trim()}/system_stats`, { headers: { connection: 'close' } })
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).toContain('NVIDIA A40')
+
+    expect((await world.run('cancel', 'pan', 'small')).stdout).toBe('pan: being cancelled\nsmall: being cancelled\n')
+    await world.event('run.closed')
+    await world.alone()
+    const told = result.parse(((await world.json(0, 'status')) as { runs: unknown[] }).runs[0])
+    expect(told).toMatchObject({ status: 'cancelled', jobs: [{ status: 'cancelled' }, { status: 'cancelled' }] })
+    expect((await world.run('logs', 'pan')).stdout).toContain('got prompt')
+    expect((await world.run('open', 'pan', '--print-only')).code).toBe(2)
+    // A pod that is not ours is left alone, whatever happens.
+    expect((await world.cloud.status()).pods.map(pod => pod.id)).toEqual([other])
+    expect((await world.run('kill', '--all')).stdout).toBe('no pod is left\n')
+    expect((await call('DELETE', `/pods/${other}`)).status).toBe(204)
+  }))
+
+test.concurrent('a killed pod is proven gone and its job goes on elsewhere; a stopped one is kept and says what it costs', () =>
+  inWorld({ firstPort: 20_420, stepMs: 200 }, async world => {
+    world.job('pan')
+    await detach(world)
+    await started(world, 1)
+    expect(await world.run('kill', 'pod-0001')).toMatchObject({ code: 0, stdout: 'pod-0001 proven gone\n' })
+    expect((await world.cloud.status()).bills).toHaveLength(2)
+
+    await started(world, 2)
+    const stopped = await world.run('stop', 'pod-0002')
+    expect(stopped).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^pod-0002 stopped; \$[\d.]+\/h for its disk/),
+    })
+    await started(world, 3)
+    expect((await world.cloud.status()).pods.map(pod => pod.status)).toEqual(['EXITED', 'RUNNING'])
+    expect(await rows(world, 'pods')).toMatchObject([
+      { id: 'pod-0001', status: 'gone' },
+      { id: 'pod-0002', status: 'stopped' },
+      { id: 'pod-0003', status: 'ready' },
+    ])
+    await world.run('cancel', 'pan')
+    await world.event('job.cancelled')
+    expect(await world.run('kill', '--all')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('pod-0002 proven gone'),
+    })
+    await world.event('run.closed')
+    await world.alone()
+  }))
+
+test.concurrent('drain finishes the present job and starts no other; retry brings the others back', () =>
+  inWorld({ firstPort: 20_440, stepMs: 20 }, async world => {
+    world.job('pan-1')
+    world.job('small', pictureJob('lighthouse.jpg'))
+    await detach(world, '--max-pods', '1')
+    await started(world, 1)
+    expect((await world.run('drain')).stdout).toBe('draining pod-0001\n')
+    await world.event('run.closed')
+    await world.alone()
+    expect(await rows(world, 'jobs')).toMatchObject([
+      { job_id: 'pan-1', status: 'completed' },
+      { job_id: 'small', status: 'cancelled' },
+    ])
+    expect((await world.run('retry', 'small')).stdout).toBe('small: tried again\n')
+    await world.event('job.completed', event => String(event.jobKey).endsWith('/small'))
+    await world.alone()
+    expect(world.outputs()).toEqual(['pan-1.webp', 'small.png'])
+    expect((await world.cloud.status()).bills).toHaveLength(2)
+  }))
