@@ -18,6 +18,8 @@ export type Weather = {
   listFails: number
   /** A destroy fails, or is accepted and forgotten. */
   destroyFails: number
+  /** A pod is left out for a moment by a listing that calls itself complete, and by a direct look: replicas that lag. */
+  omits: number
   /** A pod never comes up. */
   stillborn: number
   /** A pod vanishes some time after it was made. */
@@ -41,6 +43,7 @@ export const GOOD_WEATHER: Weather = {
   operator: 0,
   listFails: 0,
   destroyFails: 0,
+  omits: 0,
   stillborn: 0,
   vanishes: 0,
   linkLost: 0,
@@ -75,6 +78,8 @@ export type CloudPod = {
   destroyedAt: number | null
   /** A destroyed pod stays in listings until then. */
   listedUntil: number
+  /** Nobody is told of it, although it lives. */
+  hidden: { from: number; until: number; alsoFromLooks: boolean } | null
   prompts: Map<string, Prompt>
 }
 
@@ -125,6 +130,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
   const alive = (pod: CloudPod) => pod.destroyedAt === null && (pod.vanishesAt === null || clock.now() < pod.vanishesAt)
   const listed = (pod: CloudPod) =>
     clock.now() >= pod.listedFrom &&
+    !isHidden(pod, false) &&
     (alive(pod) || clock.now() < Math.max(pod.listedUntil, pod.vanishesAt ?? Number.NEGATIVE_INFINITY))
   const rowOf = (pod: CloudPod): PodRow => {
     const running = alive(pod) && clock.now() >= pod.runningAt
@@ -139,6 +145,14 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       createdAt: pod.createdAt,
     }
   }
+  /** Shorter than the settling time for both ways of asking, or longer for listings alone: either is survived by the rule of the house. */
+  const hide = (pod: CloudPod, from: number) => {
+    const alsoFromLooks = chance.happens(0.5)
+    const ms = alsoFromLooks ? chance.between(500, SETTLE_MS - POLL_MS * 4) : chance.between(SETTLE_MS, SETTLE_MS * 3)
+    pod.hidden = { from, until: from + ms, alsoFromLooks }
+  }
+  const isHidden = ({ hidden }: CloudPod, looked: boolean) =>
+    hidden !== null && clock.now() >= hidden.from && clock.now() < hidden.until && (!looked || hidden.alsoFromLooks)
   const make = (name: string, ours: boolean): CloudPod => {
     const at = clock.now()
     const stillborn = ours && chance.happens(weather.stillborn)
@@ -156,8 +170,10 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       stopped: false,
       destroyedAt: null,
       listedUntil: 0,
+      hidden: null,
       prompts: new Map(),
     }
+    if (ours && chance.happens(weather.omits)) hide(pod, at + chance.between(2000, 20_000))
     pods.set(pod.ref, pod)
     return pod
   }
@@ -203,7 +219,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
     async look(ref) {
       await latency()
       const pod = pods.get(ref)
-      return pod && alive(pod) ? rowOf(pod) : null
+      return pod && alive(pod) && !isHidden(pod, true) ? rowOf(pod) : null
     },
     async destroy(ref) {
       await latency()
@@ -212,6 +228,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       if (!pod.ours) throw new Error(`bug: a foreign pod is destroyed: ${pod.name}`)
       if (chance.happens(weather.destroyFails)) {
         if (chance.happens(0.5)) throw fault('transient', 'provider_busy')
+        if (chance.happens(weather.omits)) hide(pod, clock.now())
         return
       }
       if (alive(pod)) {

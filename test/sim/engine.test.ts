@@ -183,6 +183,15 @@ describe('when the provider is in trouble', () => {
     })
   })
 
+  test('a pod that one listing or one look leaves out is neither believed gone nor given up', async () => {
+    await play(60, () => ({ weather: { omits: 0.7, destroyFails: 0.6 } }), {
+      expects(world) {
+        expect(statuses(world)).toEqual(ALL_DONE)
+        expect(world.events.filter(event => event.type === 'pod.broken')).toEqual([])
+      },
+    })
+  })
+
   test('releases are asked for again until they are proven', async () => {
     await play(20, () => ({ weather: { destroyFails: 0.7, listFails: 0.2 } }), {
       expects: world => expect(statuses(world)).toEqual(ALL_DONE),
