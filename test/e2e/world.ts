@@ -23,11 +23,13 @@ import { expect } from 'vitest'
 import type { SandboxDescription } from '../../src/sandbox/sandbox.ts'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
-const SOURCE = [join(root, 'src/main.ts')]
+const SOURCE = [process.execPath, join(root, 'src/main.ts')] as const
 /** Stripping types is most of a short command's time: what one process compiled, the next one reads. */
 const CACHE = join(root, 'node_modules/.cache/autopod-e2e')
 /** Processes of other processes and journals of other writers tell nobody when they change. */
 const LOOK_MS = 40
+/** Less than the runner's own limit, which would leave every process behind. */
+const WORLD_MAX_MS = 55_000
 
 export type Ended = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }
 export type Running = {
@@ -56,8 +58,8 @@ export type WorldOptions = {
   cloud?: 'before' | 'by itself'
   /** More of autopod.json. */
   settings?: Record<string, unknown>
-  /** The program itself, when it is not the one of the source tree. */
-  program?: string[]
+  /** Executable and first arguments, when it is not the program of the source tree. */
+  program?: readonly [string, ...string[]]
 }
 
 export type World = {
@@ -68,6 +70,8 @@ export type World = {
   firstPort: number
   cloud: Cloud
   env: NodeJS.ProcessEnv
+  /** Executable and first arguments. */
+  program: readonly [string, ...string[]]
   /** Writes `jobs/NAME.json`: a small film, or with `picture` another picture, or with other `changes` anything. */
   job(name: string, changes?: Record<string, unknown>): string
   /** Writes autopod.json anew; the port range stays. */
@@ -91,10 +95,15 @@ export type World = {
 /** A test in a world of its own, which must be empty again at the test's end. */
 export async function inWorld(options: WorldOptions, body: (world: World) => Promise<void>): Promise<void> {
   const { world, expectEmpty, remove } = await openWorld(options)
+  const late = new AbortController()
+  const timeout = sleep(WORLD_MAX_MS, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`not done after ${WORLD_MAX_MS / 1000} s; journal: ${JSON.stringify(world.events().slice(-5))}`)
+  })
   try {
-    await body(world)
-    await expectEmpty()
+    await Promise.race([body(world).then(expectEmpty), timeout])
   } finally {
+    late.abort()
+    timeout.catch(() => {})
     await remove()
   }
 }
@@ -122,7 +131,7 @@ async function openWorld(options: WorldOptions) {
     const named = provider === null ? [] : ['--provider', provider]
     const split = args.indexOf('--')
     const all = split < 0 ? [...args, ...named] : [...args.slice(0, split), ...named, ...args.slice(split)]
-    const child = spawn(process.execPath, [...program, ...all], {
+    const child = spawn(program[0], [...program.slice(1), ...all], {
       cwd: folder,
       env: { ...env, ...others },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -160,6 +169,7 @@ async function openWorld(options: WorldOptions) {
     firstPort: options.firstPort,
     cloud,
     env,
+    program,
     job(name, changes = {}) {
       const path = join(folder, 'jobs', `${name}.json`)
       writeFileSync(path, JSON.stringify({ ...filmJob('dusk-hills.jpg'), ...changes }))
