@@ -171,7 +171,9 @@ export function createExecutor(world: PodWorld): Executor {
         if (chance.happens(cloud.weather.cancelIgnored)) return await new Promise<never>(() => {})
         await clock.sleep(chance.between(50, 300))
         const prompt = pod.prompts.get(task.promptId)
-        if (submitted && prompt && machine.up) prompt.state = 'interrupted'
+        // Without a link nothing can be stopped: whoever asked must know that it may still run.
+        if (submitted && prompt && !machine.up) throw fault('pod', 'connection_lost')
+        if (submitted && prompt) prompt.state = 'interrupted'
         throw fault('transient', 'cancelled')
       }
     },
