@@ -1,10 +1,10 @@
 // What a run gives back: files, the result document, the bill; and what running the same folder again does.
-import { readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import { micro, type Result, result } from './result.ts'
-import { inWorld, pictureJob, sha256, type World } from './world.ts'
+import { inWorld, pictureJob, root, sha256, type World } from './world.ts'
 
 const run = async (world: World, code: number, ...args: string[]): Promise<Result> =>
   result.parse(await world.json(code, 'run', ...args, '--yes'))
@@ -129,12 +129,17 @@ test.concurrent('events are JSON lines that end with the end of the run; a dry r
     expect(plain.stdout).not.toContain('\x1b')
   }))
 
-test.concurrent('the embedded cloud is started when none runs, with the settings of the folder', () =>
+test.concurrent('the embedded cloud is started when none runs; files are found from the folder that --base names', () =>
   inWorld(
     { firstPort: 20_180, cloud: 'by itself', settings: { sandbox: { boot_ms: 200, step_ms: 1, seed: 7 } } },
     async world => {
-      world.job('small', pictureJob('lighthouse.jpg'))
-      expect(await run(world, 0, 'jobs')).toMatchObject({ status: 'completed' })
+      const inputs = join(world.folder, 'elsewhere/inputs')
+      mkdirSync(inputs, { recursive: true })
+      copyFileSync(join(root, 'fixtures/inputs/lighthouse.jpg'), join(inputs, 'lighthouse.jpg'))
+      world.job('small', { ...pictureJob(''), inputs: { image: './inputs/lighthouse.jpg' } })
+      const told = await run(world, 0, 'jobs', '--base', 'elsewhere')
+      expect(told.jobs[0]?.outputs[0]).toMatchObject({ path: 'out/small.png' })
+      expect(sha256(join(world.folder, 'elsewhere/out/small.png'))).toBe(told.jobs[0]?.outputs[0]?.sha256)
       expect(await world.run('doctor')).toMatchObject({ code: 0, stdout: expect.stringContaining('GPU types') })
     },
   ))
