@@ -26,6 +26,12 @@ export function openHome(flags: Flags, settings: Settings = {}): Home {
   const base = homeDir()
   const cwd = resolve(flags.text('base') ?? '.')
   const named = flags.text('provider')
+  // A word that nobody knows must not speak of another home: `kill --all` would find no pod there and say that all is well.
+  if (named !== undefined && !PROVIDERS.some(known => known === named))
+    throw usage(
+      `--provider ${named} is not one of ${PROVIDERS.join(', ')}${didYouMean(named, [...PROVIDERS])}`,
+      'Without an account: --provider sandbox.',
+    )
   if (named !== undefined && !PROVIDERS.includes(named)) {
     throw usage(`no provider ${named}${didYouMean(named, PROVIDERS)}`, `There are ${PROVIDERS.join(' and ')}.`)
   }

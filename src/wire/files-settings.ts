@@ -7,9 +7,12 @@ const names = z.array(z.string().min(1).max(100)).max(50)
 /** Settings whose values are never printed, by path. */
 export const SECRET_PATHS = ['runpod.api_key', 'vast.api_key', 'r2.secret_access_key', 'r2.access_key_id']
 
+/** Who can rent in this version. */
+export const PROVIDERS = ['runpod', 'sandbox'] as const
+
 export const settingsFile = z.strictObject({
   $schema: z.string().optional(),
-  provider: z.enum(['runpod', 'sandbox']).optional().describe('Who rents.'),
+  provider: z.enum(PROVIDERS).optional().describe('Who rents.'),
   runpod: z
     .strictObject({
       api_key: z.string().min(1).optional().describe('RUNPOD_API_KEY'),
