@@ -38,7 +38,7 @@ export function usage(message: string, hint: string): Fault {
 }
 
 export function parse(command: Command, argv: string[]): Invocation {
-  const known: Record<string, Flag> = { ...command.flags, help: { type: 'boolean', about: '' } }
+  const known: Record<string, Flag> = { ...command.flags, help: { type: 'boolean', short: 'h', about: '' } }
   const options = Object.fromEntries(
     Object.entries(known).map(([name, { type, multiple, short }]) => [
       name,
@@ -57,7 +57,8 @@ export function parse(command: Command, argv: string[]): Invocation {
   })
   for (const token of tokens) {
     if (token.kind !== 'option') continue
-    const flag: Flag | undefined = known[token.name]
+    // hasOwn: `--constructor` is no flag, though every object has one.
+    const flag = Object.hasOwn(known, token.name) ? known[token.name] : undefined
     if (!flag)
       throw usage(
         `${command.name}: unknown flag ${token.rawName}${didYouMean(token.name, Object.keys(known))}`,
@@ -68,12 +69,20 @@ export function parse(command: Command, argv: string[]): Invocation {
     if (flag.type === 'boolean' && token.value !== undefined)
       throw usage(`${command.name}: ${token.rawName} takes no value`, `See autopod ${command.name} --help.`)
   }
+  // Words after `--` are words, however they begin (a job file may be called -1.json), unless they are a command of their own.
+  const words = command.takes.includes('--') ? positionals : [...positionals, ...rest]
+  const most = command.takes.includes('…') ? Number.POSITIVE_INFINITY : command.takes.split(' ').filter(Boolean).length
+  if (words.length > most && values.help !== true)
+    throw usage(
+      `${command.name}: ${JSON.stringify(words[most])} is one word too many`,
+      `It takes ${command.takes || 'flags only'}; see autopod ${command.name} --help.`,
+    )
   const text = (name: string) => {
     const value = values[name]
     return typeof value === 'string' ? value : undefined
   }
   return {
-    words: positionals,
+    words,
     rest,
     flags: {
       text,
