@@ -3,11 +3,14 @@
 import { helpOf, parse, usage } from './cli/args.ts'
 import { COMMANDS } from './cli/commands.ts'
 import { EXIT } from './cli/exit.ts'
+import { clean } from './cli/table.ts'
 import { Fault } from './domain/fault.ts'
 import { didYouMean } from './domain/nearest.ts'
 
 /** The oldest Node with `node:sqlite` and no flag for it that we test on. */
 const NODE_MIN = 24
+
+const UNREACHED = 'Check the network and the address (autopod config show), then try again.'
 
 async function main(argv: string[]): Promise<number> {
   if (Number.parseInt(process.versions.node, 10) < NODE_MIN) {
@@ -22,6 +25,7 @@ async function main(argv: string[]): Promise<number> {
     process.stdout.write(`${version()}\n`)
     return EXIT.ok
   }
+  if (name === 'help' && rest.length > 0) return main([...rest, '--help'])
   if (name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(overview())
     return EXIT.ok
@@ -52,6 +56,9 @@ function exitCodeOf(error: unknown): number {
       return EXIT.capacity
     case 'job':
       return EXIT.usage
+    // Nobody was reached, so nothing was rented: that is no job that failed.
+    case 'transient':
+      return EXIT.operator
     default:
       return EXIT.failed
   }
@@ -67,9 +74,12 @@ for (const stream of [process.stdout, process.stderr]) {
 main(process.argv.slice(2)).then(
   code => process.exit(code),
   (error: unknown) => {
-    if (error instanceof Fault)
-      process.stderr.write(`autopod: ${error.message}\n${error.data.hint ? `→ ${error.data.hint}\n` : ''}`)
-    else
+    if (error instanceof Fault) {
+      const { kind, hint = kind === 'transient' ? UNREACHED : '' } = error.data
+      // Names of files, keys and templates are in it; each problem is a line of its own.
+      const lines = error.message.split('\n').map(clean)
+      process.stderr.write(`autopod: ${lines.join('\n')}\n${hint ? `→ ${clean(hint)}\n` : ''}`)
+    } else
       process.stderr.write(`autopod: a bug, not your fault: ${error instanceof Error ? error.stack : String(error)}\n`)
     process.exit(exitCodeOf(error))
   },
