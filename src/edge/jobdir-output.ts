@@ -65,7 +65,8 @@ export async function targetFault(target: string, replaceable: (path: string) =>
       return { what: `${path} is a folder`, remedy: `Write ${path}/ to put the files into it, or choose another name.` }
     }
     if (info && !info.isDirectory() && !replaceable(path)) {
-      const remedy = 'Choose another name, move the file away, or run with --again to replace it.'
+      const remedy =
+        'Choose another name, or move the file away; --again replaces only what a job of this home put there.'
       return { what: `${path} exists and would be written over`, remedy }
     }
   }

@@ -9,8 +9,9 @@ const filesMax = 10_000
 /** `job-2` before `job-10`. */
 const natural = new Intl.Collator('en', { numeric: true })
 
+/** Settings may lie in the folder of the jobs; only who names that file means it as a job. */
 function isJson(name: string): boolean {
-  return name.toLowerCase().endsWith('.json') && !name.startsWith('.')
+  return name.toLowerCase().endsWith('.json') && !name.startsWith('.') && name !== 'autopod.json'
 }
 
 /** Absolute paths of the files, and what is wrong with a PATH. @param from folder that relative PATHs start at */

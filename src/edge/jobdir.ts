@@ -27,7 +27,11 @@ export type LoadOptions = {
 export type Loaded = { specs: JobSpec[] }
 
 function line(flaw: Flaw): string {
-  return [flaw.file, flaw.place, flaw.what].filter(part => part !== '').join(': ')
+  // A line break in a file's name would read as a second problem.
+  return [flaw.file, flaw.place, flaw.what]
+    .filter(part => part !== '')
+    .join(': ')
+    .replace(/[\r\n]+/g, '␤')
 }
 
 function fault(code: string, flaws: Flaw[]): Fault {
