@@ -4,12 +4,24 @@ import { join, resolve } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import { homeDir } from '../edge/config.ts'
 import { lock } from '../edge/store.ts'
+import { parseFaults } from '../sandbox/faults.ts'
 import { startSandbox } from '../sandbox/sandbox.ts'
-import type { Invocation } from './args.ts'
+import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
 import { onSignals } from './signals.ts'
 
 export async function sandbox({ flags }: Invocation): Promise<number> {
+  const port = flags.number('port', 0, 65_535)
+  const seed = flags.number('seed', 0, Number.MAX_SAFE_INTEGER)
+  const bootMs = flags.number('boot-ms', 0, 600_000)
+  const stepMs = flags.number('step-ms', 0, 60_000)
+  const idleExit = flags.number('idle-exit', 0.1, 1_000_000)
+  const faults = flags.text('faults')?.split(',')
+  try {
+    parseFaults(faults ?? [])
+  } catch (error) {
+    throw usage(`--faults: ${(error as Error).message}`, 'For example --faults capacity,429=0.5.')
+  }
   const stateDir = resolve(flags.text('state') ?? join(homeDir(), 'sandbox', 'cloud'))
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const held = lock(join(stateDir, 'server.lock'))
@@ -20,14 +32,13 @@ export async function sandbox({ flags }: Invocation): Promise<number> {
       message: `an embedded cloud already runs on ${stateDir}`,
       hint: 'Use it, end it, or name another --state.',
     })
-  const idleExit = flags.number('idle-exit', 0.1, 1_000_000)
   const server = await startSandbox({
     stateDir,
-    port: flags.number('port', 0, 65_535),
-    seed: flags.number('seed', 0, Number.MAX_SAFE_INTEGER),
-    faults: flags.text('faults')?.split(','),
-    bootMs: flags.number('boot-ms', 0, 600_000),
-    stepMs: flags.number('step-ms', 0, 60_000),
+    port,
+    seed,
+    faults,
+    bootMs,
+    stepMs,
     idleExitMs: idleExit === undefined ? undefined : idleExit * 1000,
   })
   const file = join(stateDir, 'server.json')
