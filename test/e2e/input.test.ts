@@ -1,0 +1,120 @@
+// What people type wrongly, and what hostile files try: one clear sentence, the promised exit code, nothing rented.
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+let folder: string
+beforeAll(async () => {
+  folder = await realpath(await mkdtemp(join(tmpdir(), 'autopod-input-')))
+  await put('pic.png', 'bytes')
+  await put('jobs/a.json', job())
+  await put('jobs/b.json', job())
+  await put('jobs/autopod.json', {})
+  await put('autopod.json', {})
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const job = (more: object = {}) => ({
+  workflow_template: 'resize',
+  inputs: { image: 'pic.png' },
+  outputs: { image: 'out/{job_id}.{ext}' },
+  ...more,
+})
+
+async function put(name: string, contents: unknown): Promise<string> {
+  const path = join(folder, name)
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, typeof contents === 'string' ? contents : JSON.stringify(contents))
+  return path
+}
+
+type Ended = { code: number | null; stdout: string; stderr: string }
+
+/** The program, with no more environment than it needs. */
+async function ap(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, HOME: folder, AUTOPOD_HOME: join(folder, 'home'), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended: Ended = { code: null, stdout: '', stderr: '' }
+  child.stdout.on('data', chunk => (ended.stdout += String(chunk)))
+  child.stderr.on('data', chunk => (ended.stderr += String(chunk)))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  child.on('close', code => {
+    ended.code = code
+    resolve()
+  })
+  await promise
+  return ended
+}
+
+describe('words and flags', () => {
+  it.concurrent('a provider that nobody knows is refused, and never speaks of another home', async () => {
+    const { code, stdout, stderr } = await ap(['kill', '--all', '--provider', 'sandbx'])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain('--provider sandbx is not one of runpod, sandbox (did you mean "sandbox"?)')
+  })
+
+  it.concurrent('-h and help COMMAND show the help of a command', async () => {
+    for (const args of [
+      ['check', '-h'],
+      ['help', 'check'],
+    ]) {
+      const { code, stdout } = await ap(args)
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/^autopod check PATH/)
+    }
+  })
+
+  it.concurrent('a word too many is refused', async () => {
+    const { code, stderr } = await ap(['jobs', 'job-001'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('jobs: "job-001" is one word too many')
+  })
+
+  it.concurrent('a job file whose name begins with a dash is named after --', async () => {
+    await put('-dash.json', job())
+    const { code, stdout } = await ap(['check', '--', '-dash.json'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('-dash')
+  })
+
+  it.concurrent('a failure that the sandbox does not know is a usage error, not a bug', async () => {
+    const { code, stderr } = await ap(['sandbox', '--faults', 'nope', '--state', join(folder, 'state')])
+    expect(code).toBe(2)
+    expect(stderr).toContain('unknown sandbox fault "nope"')
+  })
+
+  it.concurrent('a provider that cannot be reached needs the operator, with a remedy', async () => {
+    const env = { RUNPOD_API_KEY: 'rpa_of_a_test', RUNPOD_API_URL: 'http://127.0.0.1:1' }
+    const { code, stderr } = await ap(['pods', '--all', '--provider', 'runpod'], env)
+    expect(code).toBe(3)
+    expect(stderr).toContain('connection refused\n→ Check the network')
+    expect(stderr).not.toContain('rpa_of_a_test')
+  })
+})
+
+describe('job files', () => {
+  it.concurrent('the settings that lie in the folder of the jobs are no job', async () => {
+    for (const path of ['jobs', 'jobs/*.json']) {
+      const { code, stdout } = await ap(['check', path])
+      expect(code).toBe(0)
+      expect(stdout).toContain('2 jobs, all well')
+    }
+  })
+
+  it.concurrent('control sequences and line breaks of names and values never reach the terminal', async () => {
+    await put('evil/a\x1b[31m\nb.json', job())
+    await put('evil/c.json', job({ workflow_template: '\x1b]0;title\x07\x9b2Jresize2' }))
+    const { code, stderr } = await ap(['check', 'evil'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('resize2')
+    expect(stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
+    expect(stderr.split('\n').filter(line => line.includes('b.json'))).toHaveLength(1)
+  })
+})
