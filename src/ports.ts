@@ -211,8 +211,10 @@ export type Executor = {
   /** Resolves when the service on the machine answers; polls until `signal` aborts. Faults: pod. */
   ready(machine: Machine, signal: AbortSignal): Promise<void>
   /**
-   * Runs one task to its end: files in, work, files out, all verified. Aborting `signal` with reason `'cancel'` interrupts the
-   * work on the pod by its id; any other reason just lets go. Faults: job, pod, transient.
+   * Runs one task to its end: files in, work, files out, all verified. Faults: job, pod, transient, operator.
+   * Aborting `signal` with reason `'cancel'` (also before the call) interrupts the work on the pod by its id and ends in Fault
+   * transient `cancelled` once that is proven, pod `cancel_ignored` when it goes on, pod `connection_lost` when nobody can say.
+   * Any other reason just lets go, and is thrown.
    */
   run(task: Task, machine: Machine, on: TaskOn, signal: AbortSignal): Promise<Artifact[]>
 }

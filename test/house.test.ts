@@ -134,7 +134,7 @@ const DOORS: [string, RegExp][] = [
   ['blessed', /^src\/tui\/paint\.ts$/],
   ['blessed-contrib', /^src\/tui\/paint\.ts$/],
   ['node:sqlite', /^src\/edge\/store\.ts$/],
-  ['sharp', /^src\/sandbox\//],
+  ['sharp', /^src\/(sandbox\/|edge\/picture\.ts)/],
   ['zod', /^src\/(wire|sandbox)\/|^src\/edge\//],
 ]
 

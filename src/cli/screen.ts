@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import type { Fact } from '../domain/event.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { terminalHints } from '../edge/config.ts'
+import { pixelsOf } from '../edge/picture.ts'
 import { type LogLine, openTrace, previewPath, readPodLog } from '../edge/trace.ts'
 import { type Command, type Dashboard, openDashboard, type Picture } from '../tui/dashboard.ts'
 import type { Follow } from './follow.ts'
@@ -121,24 +122,8 @@ function createPreviews(home: Home): (jobKey: string) => Picture | null {
     const present = known.get(jobKey)
     if (present?.mtimeMs !== mtimeMs) {
       known.set(jobKey, { mtimeMs, picture: present?.picture ?? null })
-      void decode(readFileSync(path)).then(picture => known.set(jobKey, { mtimeMs, picture }))
+      void pixelsOf(readFileSync(path), PREVIEW_WIDTH).then(picture => known.set(jobKey, { mtimeMs, picture }))
     }
     return known.get(jobKey)?.picture ?? null
-  }
-}
-
-/** Small RGB pixels; null for what is no picture. */
-async function decode(bytes: Uint8Array): Promise<Picture | null> {
-  try {
-    const { default: sharp } = await import('sharp')
-    const { data, info } = await sharp(bytes)
-      .resize({ width: PREVIEW_WIDTH, withoutEnlargement: true })
-      .removeAlpha()
-      .toColourspace('srgb')
-      .raw()
-      .toBuffer({ resolveWithObject: true })
-    return { width: info.width, height: info.height, rgb: data }
-  } catch {
-    return null
   }
 }

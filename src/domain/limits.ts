@@ -9,6 +9,8 @@ export type Limits = {
   capacityPauseMs: number
   /** Offers older than this are asked for again before they are used: prices and stock move. */
   offersFreshMs: number
+  /** Pods in a row that never came up, beyond one for each place: then the rest of the run is not tried on more of them. */
+  bootFailuresMax: number
   /** A link that stays away this long is a dead pod. */
   linkLostMs: number
   /** Tries of one job for faults that have nothing to do with it (reset, time-out). */
@@ -26,6 +28,7 @@ export const DEFAULT_LIMITS: Limits = {
   capacityWaitMs: 15 * 60_000,
   capacityPauseMs: 60_000,
   offersFreshMs: 30_000,
+  bootFailuresMax: 3,
   linkLostMs: 3 * 60_000,
   transientTries: 4,
   backoffMs: 2_000,

@@ -1,6 +1,7 @@
 // What to decide now: a pure function of what is known and the time. Rules in order; the first that has something to say is heard.
 import { expireRun, jobLimits, runLimits } from './budget.ts'
 import type { Fact } from './event.ts'
+import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { isSettled, type Job, liveAttempt } from './job.ts'
 import type { Limits } from './limits.ts'
@@ -36,6 +37,7 @@ const RULES: Rule[] = [
   jobLimits,
   runLimits,
   releasePods,
+  giveUpBooting,
   assign,
   giveUpWaiting,
   closeRuns,
@@ -154,6 +156,30 @@ function assign(fleet: Fleet, now: Millis): Fact[] {
   return facts
 }
 
+/** Pods that never come up one after the other: the image, the key or the account is wrong, and each try costs. */
+function giveUpBooting(fleet: Fleet, _now: Millis, world: World): Fact[] {
+  const facts: Fact[] = []
+  for (const run of openRuns(fleet)) {
+    const inARow: Pod[] = []
+    for (const pod of podsOf(fleet, run)) {
+      if (pod.readyAt !== null) inARow.length = 0
+      else if (pod.broken && pod.status !== 'refused') inARow.push(pod)
+    }
+    const last = inARow.at(-1)?.broken
+    if (!last || inARow.length < world.limits.bootFailuresMax + run.policy.podsMax) continue
+    const message = `${inARow.length} pods in a row did not come up; the last: ${last.message}`
+    const fault: FaultData = {
+      kind: 'pod',
+      code: 'pods_unusable',
+      message,
+      hint: 'See autopod logs POD; check the image and its start.',
+    }
+    for (const job of jobsOf(fleet, run))
+      if (job.status === 'waiting') facts.push({ type: 'job.failed', jobKey: job.key, fault })
+  }
+  return facts
+}
+
 /** No pod and no offer for too long, or the provider wants a person: waiting jobs end, with the reason. */
 function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
   const facts: Fact[] = []
@@ -161,7 +187,9 @@ function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
     const pods = podsOf(fleet, run)
     if (pods.some(pod => mayBill(pod) && pod.status !== 'stopped')) continue
     const operator = fleet.providers.get(run.policy.provider)?.operator
-    const lastPod = Math.max(0, ...pods.filter(pod => pod.status === 'gone').map(pod => pod.goneAt ?? 0))
+    // Time in which no engine looked is nobody's wait.
+    const engineAt = fleet.engine?.startedAt ?? 0
+    const lastPod = Math.max(engineAt, ...pods.filter(pod => pod.status === 'gone').map(pod => pod.goneAt ?? 0))
     for (const job of jobsOf(fleet, run)) {
       if (job.status !== 'waiting') continue
       if (operator) facts.push({ type: 'job.failed', jobKey: job.key, fault: operator })

@@ -65,6 +65,8 @@ function match(fleet: Fleet, run: Run, now: Millis): { free: Pod[]; left: Job[] 
   )
   free.sort((a, b) => Number(b.status === 'ready') - Number(a.status === 'ready'))
   const left: Job[] = []
+  // While a person is needed nothing new starts, so no pod is kept waiting for it on the meter.
+  if (fleet.providers.get(run.policy.provider)?.operator) return { free, left }
   for (const job of fleet.jobs.values()) {
     if (job.runId !== run.id || job.status !== 'waiting' || job.cancelRequested) continue
     const at = free.findIndex(pod => fits(pod, needOf(job.spec, run.policy)))

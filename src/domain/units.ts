@@ -53,7 +53,8 @@ export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let value = bytes
   let unit = 0
-  while (value >= 1000 && unit < units.length - 1) {
+  // 999 600 B would round to 1000 kB.
+  while (value >= 999.5 && unit < units.length - 1) {
     value /= 1000
     unit++
   }

@@ -19,6 +19,8 @@ const WAITS: Record<Stage, string> = {
 
 /** Slow disks and cold drivers take some seconds for the first call. */
 const GPU_TIMEOUT_MS = 15_000
+/** A listing that takes longer than this many polls is missing, not slow: quiet times have one every four. */
+const BLIND_POLLS = 6
 
 export type Up = { ok: true; machine: Machine } | { ok: false; fault: FaultData }
 
@@ -30,6 +32,8 @@ export async function climb(
   deadline: Millis,
   signal: AbortSignal,
 ): Promise<Up | null> {
+  const provider = providerNamed(context, podOf(context.journal.fleet, podId).provider)
+  let until = deadline
   let stage: Stage = 'placed'
   let last: FaultData | null = null
   const wait = (next: Stage) => {
@@ -38,7 +42,12 @@ export async function climb(
   }
   wait('placed')
   for (let tries = 0; !signal.aborted; tries++) {
-    if (context.clock.now() >= deadline) {
+    if (context.clock.now() >= until) {
+      // Every pod would refuse the key: the person is asked, not the next host.
+      if (last?.kind === 'operator') {
+        const needed: Fact = { type: 'operator.needed', provider: provider.name, fault: last }
+        context.journal.record(() => [needed])
+      }
       const message = `${podId} did not come up: ${WAITS[stage]}${last ? ` (${last.message})` : ''}`
       return {
         ok: false,
@@ -50,7 +59,10 @@ export async function climb(
         },
       }
     }
+    const askedAt = context.clock.now()
     const address = await addressOf(context, podId, tries, wait, signal)
+    // While nobody could say where the pod is, its time stood still.
+    until += Math.max(0, context.clock.now() - askedAt - provider.pollMs * BLIND_POLLS)
     if (!address) continue
     reached(context, podId, 'address')
     wait('ssh')
@@ -76,7 +88,7 @@ export async function climb(
     }
     reached(context, podId, 'gpu')
     wait('comfy')
-    const answered = await answers(context, machine, deadline, signal)
+    const answered = await answers(context, machine, until, signal)
     if (answered === true) {
       ready(context, podId)
       return { ok: true, machine }

@@ -2,6 +2,7 @@
 
 import type { FaultData } from '../domain/fault.ts'
 import { podOf } from '../domain/lookup.ts'
+import type { Millis } from '../domain/units.ts'
 import { type Context, providerNamed } from './context.ts'
 import { backOff, settle } from './settle.ts'
 
@@ -20,10 +21,8 @@ export async function create(context: Context, podId: string, signal: AbortSigna
 
   if (open) {
     // Seed-found in the probe of this design: a request in flight when its sender died can land after the first listing.
-    const found = await find(context, podId, pod.requestedAt + provider.createMaxMs + provider.settleMs, signal)
-    if (found === 'stopped') return
-    if (found) return made(found)
-    return refuse({ kind: 'transient', code: 'creation_lost', message: `${pod.name} was never made` })
+    const lost: FaultData = { kind: 'transient', code: 'creation_lost', message: `${pod.name} was never made` }
+    return adoptOrRefuse(pod.requestedAt + provider.createMaxMs, lost)
   }
   if (pod.status === 'releasing') {
     return refuse({
@@ -41,11 +40,22 @@ export async function create(context: Context, podId: string, signal: AbortSigna
     const { fault } = result
     context.trace.engine(`${pod.name}: ${fault.message}`)
     if (fault.kind === 'operator') journal.record(() => [{ type: 'operator.needed', provider: provider.name, fault }])
-    if (fault.kind !== 'transient' || tries + 1 >= TRIES_MAX || podOf(journal.fleet, podId).status === 'releasing')
-      return refuse(fault)
+    if (fault.kind !== 'transient') return refuse(fault)
+    // Seed 15 of the unclear creations: the last answer said "busy", the first one had made a pod that no look-up saw yet.
+    if (tries + 1 >= TRIES_MAX || podOf(journal.fleet, podId).status === 'releasing') {
+      return adoptOrRefuse(clock.now() + provider.settleMs, fault)
+    }
     await backOff(clock, tries, fault, signal)
     // Let go without an outcome: the next engine finds the question open and looks the name up.
     if (signal.aborted) return
+  }
+
+  /** Refused means proven: no complete listing shows the name until `until` and a settling time have passed. */
+  async function adoptOrRefuse(until: Millis, fault: FaultData): Promise<void> {
+    const found = await find(context, podId, until + provider.settleMs, signal)
+    if (found === 'stopped') return
+    if (found) made(found)
+    else refuse(fault)
   }
 }
 

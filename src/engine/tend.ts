@@ -14,10 +14,11 @@ export async function tend(context: Context, podId: string, signal: AbortSignal)
   const logs = new AbortController()
   const following = followLogs(context, pod, AbortSignal.any([signal, logs.signal]))
   try {
-    // A boot is timed from its order; a pod that is adopted or started again, from now.
+    // A boot is timed from its order; that of an adopted pod, or one that is started again, from now.
     const { linkLostMs, bootMs } = context.limits
     const now = context.clock.now()
-    let deadline = pod.status === 'ready' ? now + linkLostMs : pod.readyAt ? now + bootMs : pod.requestedAt + bootMs
+    const isFresh = pod.readyAt === null && pod.requestedAt >= context.startedAt
+    let deadline = pod.status === 'ready' ? now + linkLostMs : (isFresh ? pod.requestedAt : now) + bootMs
     while (!signal.aborted) {
       const up = await climb(context, podId, tunnel, deadline, signal)
       if (!up) return

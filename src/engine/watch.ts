@@ -1,5 +1,5 @@
 // One listing for all pods of a provider: who is there, who is not, and since when that is not known.
-import { providerOf } from '../domain/lookup.ts'
+import type { Fleet } from '../domain/fleet.ts'
 import type { Pod } from '../domain/pod.ts'
 import type { Clock, PodRow } from '../ports.ts'
 import { type Context, providerNamed } from './context.ts'
@@ -77,17 +77,13 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
     if (asked.ok && asked.value.known) {
       misses = 0
       const rows = new Map(asked.value.pods.map(row => [row.ref, row]))
-      journal.record(fleet =>
-        providerOf(fleet, name).listingLostAt === null ? [] : [{ type: 'listing.found', provider: name }],
-      )
+      journal.record(fleet => (isKnown(fleet, name) ? [] : [{ type: 'listing.found', provider: name }]))
       await judgeAbsent(context, name, rows, askedAt, missing)
       sightings.tell(name, { rows, at: clock.now(), askedAt })
     } else if (++misses >= LOST_AFTER) {
       const why = asked.ok ? (asked.value.known ? '' : asked.value.why) : asked.fault.message
       const fault = { kind: 'transient', code: 'listing_unknown', message: why } as const
-      journal.record(fleet =>
-        providerOf(fleet, name).listingLostAt === null ? [{ type: 'listing.lost', provider: name, fault }] : [],
-      )
+      journal.record(fleet => (isKnown(fleet, name) ? [{ type: 'listing.lost', provider: name, fault }] : []))
     }
     if (clock.now() - balanceAt >= BALANCE_EVERY_MS) {
       balanceAt = clock.now()
@@ -141,6 +137,10 @@ function record({ journal }: Context, pod: Pod, code: string, message: string) {
       ? []
       : [{ type: 'pod.broken', podId: pod.id, fault: { kind: 'pod', code, message } }],
   )
+}
+
+function isKnown(fleet: Fleet, provider: string): boolean {
+  return (fleet.providers.get(provider)?.listingLostAt ?? null) === null
 }
 
 function inMotion(pod: Pod): boolean {

@@ -2,9 +2,9 @@
 import type { Effect } from '../domain/effect.ts'
 import type { Fact } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
-import { liveAttempt } from '../domain/job.ts'
+import { type Attempt, liveAttempt } from '../domain/job.ts'
 import { jobOf, podOf } from '../domain/lookup.ts'
-import type { Task } from '../ports.ts'
+import type { TaskOn } from '../ports.ts'
 import type { Context } from './context.ts'
 import { aborted, backOff, settle } from './settle.ts'
 
@@ -34,12 +34,13 @@ export async function work(
   }
   let resumed = begun.requestedAt < context.startedAt
   const over = new AbortController()
-  const cancelled = ignored(context, signal, over.signal)
+  const timer = patience(context, signal, over.signal)
+  const isCancelled = () => signal.aborted && signal.reason === 'cancel'
   try {
-    while (!signal.aborted || signal.reason === 'cancel') {
-      const machine = await context.slots.machine(podId, signal).catch(() => null)
+    while (!timer.out.aborted) {
+      const machine = await context.slots.machine(podId, timer.out).catch(() => null)
       if (!machine) break
-      const task: Task = {
+      const task = {
         runId: job.runId,
         jobId: job.spec.jobId,
         attempt,
@@ -47,67 +48,70 @@ export async function work(
         spec: job.spec,
         resumed,
       }
-      const stored = new Set(liveAttempt(jobOf(journal.fleet, jobKey))?.artifacts.map(a => a.key))
-      const result = await Promise.race([
-        settle(() =>
-          executor.run(
-            task,
-            machine,
-            {
-              started: () =>
-                journal.record(fleet =>
-                  liveAttempt(jobOf(fleet, jobKey))?.status === 'requested'
-                    ? [{ type: 'attempt.started', jobKey, attempt }]
-                    : [],
-                ),
-              stored: artifact => {
-                if (!stored.has(artifact.key)) record([{ type: 'artifact.stored', jobKey, attempt, artifact }])
-                stored.add(artifact.key)
-              },
-              gauge: gauge => context.gauges.job(jobKey, { ...gauge, attempt }),
-              preview: image => context.trace.preview(jobKey, image),
-              log: line => context.trace.pod(podId, line),
-            },
-            signal,
-          ),
-        ).catch((error: unknown) => {
-          if (signal.aborted) return 'let go' as const
+      const running = settle(() => executor.run(task, machine, ears(context, jobKey, attempt, podId), signal)).catch(
+        (error: unknown) => {
+          if (signal.aborted) return null
           throw error
-        }),
-        cancelled,
-      ])
-      if (signal.aborted) {
-        if (signal.reason !== 'cancel') return
-        // Not stopped in time: whatever it still does, nobody may be put beside it.
-        const fault: FaultData = {
-          kind: 'pod',
-          code: 'cancel_ignored',
-          message: `${podId} did not stop ${job.spec.jobId} in time`,
-        }
-        return record([
-          { type: 'attempt.cancelled', jobKey, attempt },
-          ...(result === 'ignored' ? [{ type: 'pod.broken', podId, fault } as const] : []),
-        ])
+        },
+      )
+      const result = await Promise.race([running, aborted(timer.out).then(() => null)])
+      if (!result) break
+      if (isCancelled() && (result.ok || result.fault.code === 'cancelled')) {
+        return record([{ type: 'attempt.cancelled', jobKey, attempt }])
       }
-      if (result === 'let go' || result === 'ignored') return
       if (result.ok) return record([{ type: 'attempt.succeeded', jobKey, attempt }])
-      if (result.fault.code !== 'connection_lost') return fail(result.fault)
+      if (result.fault.code !== 'connection_lost') return isCancelled() ? giveUp(result.fault) : fail(result.fault)
       // The tending effect brings the link back or gives the pod up; the prompt's id makes going on safe.
       resumed = true
-      await backOff(clock, 0, null, signal)
+      await backOff(clock, 0, null, timer.out)
     }
-    if (signal.reason === 'cancel') record([{ type: 'attempt.cancelled', jobKey, attempt }])
+    if (isCancelled()) {
+      giveUp({ kind: 'pod', code: 'cancel_ignored', message: `${podId} did not stop ${job.spec.jobId} in time` })
+    }
   } finally {
     over.abort()
   }
+
+  /** Whatever it still does, nobody may be put beside it. */
+  function giveUp(fault: FaultData): void {
+    record([
+      { type: 'attempt.cancelled', jobKey, attempt },
+      { type: 'pod.broken', podId, fault: { ...fault, kind: 'pod' } },
+    ])
+  }
 }
 
-/** Settles `cancelMs` after the effect was told to cancel; never otherwise. */
-async function ignored({ clock, limits }: Context, signal: AbortSignal, over: AbortSignal): Promise<'ignored'> {
-  await aborted(signal)
-  if (signal.reason !== 'cancel') return new Promise(() => {})
-  await clock.sleep(limits.cancelMs, over)
-  return 'ignored'
+/** What an executor tells goes into the journal (facts, once) and to the gauges. */
+function ears(context: Context, jobKey: string, attempt: number, podId: string): TaskOn {
+  const { journal, gauges, trace } = context
+  const record = (decide: (live: Attempt) => Fact[]) =>
+    journal.record(fleet => {
+      const live = liveAttempt(jobOf(fleet, jobKey))
+      return live?.number === attempt ? decide(live) : []
+    })
+  return {
+    started: () => record(live => (live.status === 'requested' ? [{ type: 'attempt.started', jobKey, attempt }] : [])),
+    // A resumed task tells again what was stored before.
+    stored: artifact =>
+      record(live =>
+        live.artifacts.some(({ key }) => key === artifact.key)
+          ? []
+          : [{ type: 'artifact.stored', jobKey, attempt, artifact }],
+      ),
+    gauge: gauge => gauges.job(jobKey, { ...gauge, attempt }),
+    preview: image => trace.preview(jobKey, image),
+    log: line => trace.pod(podId, line),
+  }
+}
+
+/** `out` aborts when the effect is no longer wanted, or `cancelMs` after it was told to cancel. */
+function patience({ clock, limits }: Context, signal: AbortSignal, over: AbortSignal): { out: AbortSignal } {
+  const out = new AbortController()
+  void aborted(signal).then(async () => {
+    if (signal.reason === 'cancel') await clock.sleep(limits.cancelMs, over)
+    out.abort(signal.reason)
+  })
+  return { out: out.signal }
 }
 
 /** Stored outputs → where the job file wants them. The pod is free meanwhile. */

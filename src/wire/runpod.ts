@@ -28,6 +28,7 @@ export const Pod = z.object({
   cost: z.number(),
   ssh: z.object({ direct: SshTarget.nullish(), proxy: SshTarget.partial().nullish() }).nullish(),
   runtime: Runtime.nullish(),
+  locked: z.boolean().nullish(),
   mounts: z.unknown(),
   createdAt: z.string().nullish(),
 })

@@ -1,3 +1,4 @@
+// A terminal that goes away while the dashboard is up.
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import { type DashboardOptions, openDashboard } from '../../src/tui/dashboard.ts'

@@ -1,3 +1,4 @@
+// Raw bytes from a terminal become whole keys, whatever packets they come in.
 import { expect, test } from 'vitest'
 import { newInputReader } from '../../src/tui/input.ts'
 import type { Input } from '../../src/tui/update.ts'

@@ -1,3 +1,4 @@
+// Foreign text on its way into cells: nothing that a terminal would obey, and its width known.
 import { expect, test } from 'vitest'
 import { newScreen, put, textOf } from '../../src/tui/screen.ts'
 import { colourOf, palette } from '../../src/tui/style.ts'

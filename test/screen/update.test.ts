@@ -1,3 +1,4 @@
+// Keys and what they do to the model: the one table, tried key by key.
 import { expect, test } from 'vitest'
 import { BINDINGS, contextOf, footerOf } from '../../src/tui/keys.ts'
 import { type Effect, type Facts, type Model, newModel } from '../../src/tui/model.ts'

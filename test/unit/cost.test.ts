@@ -1,3 +1,4 @@
+// Whose money it was: shares that add up to the pod's bill.
 import { expect, test } from 'vitest'
 import { allocate, hourlyRate, jobCost, runCost } from '../../src/domain/cost.ts'
 import { podCost } from '../../src/domain/pod.ts'

@@ -18,8 +18,8 @@ export async function lookBefore(api: ComfyApi, promptId: string, clock: Clock, 
   }
 }
 
-/** Cancels by id and waits until it is over. Never throws: what cannot be confirmed is a line in the log. */
-export async function cancelPrompt(api: ComfyApi, promptId: string, clock: Clock, on: TaskOn): Promise<void> {
+/** Cancels by id and waits until it is over; false when that cannot be confirmed. Never throws. */
+export async function cancelPrompt(api: ComfyApi, promptId: string, clock: Clock, on: TaskOn): Promise<boolean> {
   // The task's own signal is spent; this one bounds the parting words.
   const limit = new AbortController()
   const done = new AbortController()
@@ -28,13 +28,14 @@ export async function cancelPrompt(api: ComfyApi, promptId: string, clock: Clock
     await api.cancel(promptId, limit.signal)
     for (;;) {
       const { kind } = await api.look(promptId, limit.signal)
-      if (kind === 'finished' || kind === 'unknown') return
+      if (kind === 'finished' || kind === 'unknown') return true
       await clock.sleep(200, limit.signal)
       limit.signal.throwIfAborted()
     }
   } catch (error) {
     const why = limit.signal.aborted ? `it still ran after ${CANCEL_CONFIRM_MS / 1000} s` : (error as Error).message
     on.log(`the cancelling of prompt ${promptId} is not confirmed: ${why}`)
+    return false
   } finally {
     done.abort()
   }

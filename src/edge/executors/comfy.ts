@@ -183,7 +183,12 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
       } catch (error) {
         if (signal.aborted) {
           if (signal.reason !== 'cancel') throw signal.reason
-          if (mayBeThere && scope.lost() === null) await cancelPrompt(api, task.promptId, clock, on)
+          const lost = scope.lost()
+          if (mayBeThere && lost) throw lost
+          if (mayBeThere && !(await cancelPrompt(api, task.promptId, clock, on))) {
+            const message = `ComfyUI did not stop the prompt of ${task.jobId}`
+            throw new Fault({ kind: 'pod', code: 'cancel_ignored', message })
+          }
           throw new Fault({ kind: 'transient', code: 'cancelled', message: `job ${task.jobId} was cancelled` })
         }
         // What failed after the connection did, failed because of it; a verdict on the job stands.

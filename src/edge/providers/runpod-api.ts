@@ -11,19 +11,36 @@ export type RunpodOptions = {
   apiKey: string
 }
 
-type Call = { method: string; path: string; body?: unknown; timeoutMs?: number; signal?: AbortSignal }
+export type Call = {
+  method: string
+  path: string
+  headers?: Record<string, string>
+  body?: unknown
+  timeoutMs?: number
+  signal?: AbortSignal
+}
 
 /** A create request may take this long before we stop waiting; it can land later all the same. */
 export const CREATE_TIMEOUT_MS = 120_000
 const TIMEOUT_MS = 30_000
 
+/** Faults: those of `request`; operator `key_refused` for a key that no header can carry. */
 export async function send(options: RunpodOptions, call: Call): Promise<HttpResponse> {
+  // A key pasted from a masked display (`rpa_…`) would fail in Node's HTTP as a bug of ours.
+  if (!/^[\x21-\x7e]+$/.test(options.apiKey)) {
+    throw new Fault({
+      kind: 'operator',
+      code: 'key_refused',
+      message: 'the RunPod API key has characters that no key has',
+      hint: 'Copy the whole key from the RunPod console into RUNPOD_API_KEY.',
+    })
+  }
   const headers: Record<string, string> = { authorization: `Bearer ${options.apiKey}`, accept: 'application/json' }
   if (call.body !== undefined) headers['content-type'] = 'application/json'
   return request({
     method: call.method,
-    url: call.path.startsWith('http') ? call.path : options.url + call.path,
-    headers,
+    url: call.path.startsWith('http') ? call.path : options.url.replace(/\/+$/, '') + call.path,
+    headers: { ...headers, ...call.headers },
     body: call.body === undefined ? undefined : JSON.stringify(call.body),
     timeoutMs: call.timeoutMs ?? TIMEOUT_MS,
     signal: call.signal,
@@ -51,7 +68,7 @@ export function refusal(call: { method: string; path: string }, answer: HttpResp
   const problem = Problem.safeParse(jsonOf(text))
   const detail = problem.success
     ? [problem.data.detail ?? problem.data.title, ...(problem.data.errors ?? [])].filter(Boolean).join('; ')
-    : text.slice(0, 200)
+    : plainOf(text)
   const message = `RunPod ${call.method} ${call.path}: ${answer.status} ${detail}`
   switch (classify(answer.status, detail)) {
     case 'capacity':
@@ -99,6 +116,12 @@ export function refusal(call: { method: string; path: string }, answer: HttpResp
         hint: 'The settings ask for something RunPod does not accept; see autopod config show.',
       })
   }
+}
+
+/** The words of a proxy's page, without its mark-up: messages are single lines. */
+export function plainOf(text: string): string {
+  const words = text.replace(/<(style|script)[\s\S]*?<\/\1>|<[^>]*>/gi, ' ').replace(/\s+/g, ' ')
+  return words.trim().slice(0, 200)
 }
 
 export function jsonOf(text: string): unknown {

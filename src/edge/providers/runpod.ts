@@ -1,11 +1,12 @@
 // RunPod as a Provider, on REST v2. The embedded cloud speaks the same: only the address differs.
 import { Fault } from '../../domain/fault.ts'
-import { sameGpu } from '../../domain/placement.ts'
 import type { Offer } from '../../domain/pod.ts'
-import { accrue, microFromUsd } from '../../domain/units.ts'
-import type { Boot, Clock, GpuType, Listing, PodRow, Provider, Want } from '../../ports.ts'
-import { Balance, type CreatePod, type Gpu, Gpus, LogLine, NetworkVolumes, Pod, PodList } from '../../wire/runpod.ts'
-import { ask, CREATE_TIMEOUT_MS, jsonOf, type RunpodOptions, refusal, send } from './runpod-api.ts'
+import { microFromUsd } from '../../domain/units.ts'
+import type { Boot, Clock, GpuType, Listing, PodRow, Provider } from '../../ports.ts'
+import { Balance, type CreatePod, type Gpu, Gpus, NetworkVolumes, Pod, PodList } from '../../wire/runpod.ts'
+import { ask, type Call, CREATE_TIMEOUT_MS, jsonOf, plainOf, type RunpodOptions, refusal, send } from './runpod-api.ts'
+import { followLogs } from './runpod-logs.ts'
+import { offersOf, priceOf, rank, refuseUnknown, stockOf } from './runpod-offers.ts'
 
 export type RunpodTiming = {
   settleMs: number
@@ -25,17 +26,19 @@ export const RUNPOD_TIMING: RunpodTiming = {
 
 export function createRunpod(name: string, options: RunpodOptions & { clock: Clock; timing: RunpodTiming }): Provider {
   const { clock, timing } = options
+  const cursors = new Map<string, string>()
 
   const list = async (): Promise<Listing> => {
     const rows: PodRow[] = []
     const seen = new Set<string>()
     let cursor = ''
     for (;;) {
-      const page = await ask(
-        options,
-        { method: 'GET', path: `/pods${cursor && `?cursor=${encodeURIComponent(cursor)}`}` },
-        PodList,
-      )
+      const call = { method: 'GET', path: `/pods${cursor && `?cursor=${encodeURIComponent(cursor)}`}` }
+      const page = await ask(options, call, PodList).catch((error: unknown) => {
+        if (error instanceof Fault && error.data.code === 'reply_unreadable') return error.message
+        throw error
+      })
+      if (typeof page === 'string') return { known: false, why: page }
       rows.push(...page.pods.map(rowOf))
       if (!page.pagination?.hasNextPage) return { known: true, pods: rows }
       cursor = page.pagination.nextCursor ?? ''
@@ -48,30 +51,98 @@ export function createRunpod(name: string, options: RunpodOptions & { clock: Clo
     const { gpus } = await ask(options, { method: 'GET', path: `/catalog/gpus?${query}` }, Gpus)
     return gpus.filter(gpu => gpu.id !== 'unknown')
   }
+  /**
+   * null = proven absent: a complete listing, asked for `lookupMs` later, lacks the name. While no listing is complete
+   * nothing is proven, whatever the reason: a pod believed unmade would be billed unseen. Fault: transient.
+   */
   const findByName = async (podName: string): Promise<PodRow | null> => {
-    const until = clock.now() + timing.lookupMs
+    const from = clock.now()
     for (;;) {
-      const listing = await list().catch((error: unknown) => {
-        if (error instanceof Fault && error.data.kind === 'transient') return null
-        throw error
+      const waitedMs = clock.now() - from
+      let pauseMs = Math.min(timing.pollMs, 2000)
+      const listing = await list().catch((error: unknown): Listing => {
+        if (!(error instanceof Fault)) throw error
+        pauseMs = Math.max(pauseMs, Math.min(error.data.retryAfterMs ?? 0, timing.lookupMs))
+        return { known: false, why: error.message }
       })
-      const found = listing?.known ? listing.pods.find(row => row.name === podName) : undefined
-      if (found) return found
-      if (clock.now() >= until) return null
-      await clock.sleep(Math.min(timing.pollMs, 2000))
+      if (listing.known) {
+        const found = listing.pods.find(row => row.name === podName && row.status !== 'terminated')
+        if (found) return found
+        if (waitedMs >= timing.lookupMs) return null
+      } else if (waitedMs >= timing.lookupMs + timing.createMaxMs) {
+        throw unclear(`whether ${podName} was made is not known: ${listing.why}`)
+      }
+      await clock.sleep(pauseMs)
     }
+  }
+  const look = async (ref: string): Promise<Pod | null> => {
+    const call = { method: 'GET', path: `/pods/${ref}` }
+    const answer = await send(options, call)
+    const text = await answer.text()
+    // A page of markup is a proxy's word: only the provider itself can say that there is no such pod.
+    if (answer.status === 404 && /html/.test(answer.headers['content-type'] ?? ''))
+      throw unclear(`RunPod GET /pods/${ref}: 404 ${plainOf(text)}`)
+    if (answer.status === 404) return null
+    if (answer.status >= 300) throw refusal(call, answer, text)
+    const pod = Pod.safeParse(jsonOf(text))
+    if (!pod.success) throw unclear(`RunPod's answer on pod ${ref} is unreadable`)
+    return pod.data
+  }
+  /** A lock set in the console keeps from stop and reset (REST v2 OpenAPI, 2026-08); these pods are ours to end. */
+  const unlock = async (ref: string) => {
+    const answer = await send(options, { method: 'PATCH', path: `/pods/${ref}`, body: { locked: false } })
+    await answer.text()
   }
   const act = async (ref: string, action: 'start' | 'stop') => {
     const call = { method: 'POST', path: `/pods/${ref}/action`, body: { action } }
-    const answer = await send(options, call)
-    const text = await answer.text()
-    // 409: not valid in its state, that is, it is already so; the next listing tells.
-    if (answer.status < 300 || answer.status === 409) return
-    const fault = refusal(call, answer, text)
-    // A host without a free GPU refuses a start in the words of missing capacity: this pod will not come back.
-    throw fault.data.kind === 'capacity' || fault.data.code === 'not_found'
-      ? new Fault({ ...fault.data, kind: 'pod' })
-      : fault
+    for (let tries = 0; ; tries++) {
+      const answer = await send(options, call)
+      const text = await answer.text()
+      if (answer.status < 300) return
+      if (answer.status === 409) {
+        // Not valid in its state: it is already so, or it is locked.
+        const pod = await look(ref)
+        const runs = pod !== null && ['running', 'starting'].includes(statusOf(pod.status))
+        if (pod && runs === (action === 'start')) return
+        if (pod?.locked && tries === 0) {
+          await unlock(ref)
+          continue
+        }
+        if (pod) {
+          const message = `RunPod does not ${action} pod ${ref} now: ${plainOf(text)}`
+          throw new Fault({ kind: 'transient', code: 'pod_locked', message })
+        }
+      }
+      const fault = refusal(call, answer, text)
+      // A host without a free GPU refuses a start in the words of missing capacity: this pod will not come back.
+      throw fault.data.kind === 'capacity' || fault.data.code === 'not_found'
+        ? new Fault({ ...fault.data, kind: 'pod' })
+        : fault
+    }
+  }
+
+  /** `unclear`: a pod may have been made, whatever the answer says. */
+  const post = async (
+    call: Call,
+  ): Promise<{ kind: 'made'; row: PodRow } | { kind: 'refused' | 'unclear'; fault: Fault }> => {
+    try {
+      const answer = await send(options, call)
+      const text = await answer.text()
+      if (answer.status >= 300) {
+        const fault = refusal(call, answer, text)
+        if (fault.data.code === 'answer_unclear') return { kind: 'unclear', fault }
+        // Of a creation, 404 means its template or volume: another try changes nothing.
+        const wrong = { kind: 'operator', code: 'request_rejected' } as const
+        return { kind: 'refused', fault: answer.status === 404 ? new Fault({ ...fault.data, ...wrong }) : fault }
+      }
+      const pod = Pod.safeParse(jsonOf(text))
+      if (pod.success) return { kind: 'made', row: rowOf(pod.data) }
+      return { kind: 'unclear', fault: unclear(`RunPod's answer to the creation of a pod is unreadable`) }
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      const sent = error.data.kind === 'transient' && error.data.code !== 'http_unreachable'
+      return { kind: sent ? 'unclear' : 'refused', fault: error }
+    }
   }
 
   return {
@@ -100,82 +171,56 @@ export function createRunpod(name: string, options: RunpodOptions & { clock: Clo
     async offers(want) {
       const clouds = want.cloud ? [want.cloud] : (['secure', 'community'] as const)
       const found = await Promise.all(
-        clouds.map(async cloud =>
-          (await catalogue({ gpuCount: want.gpuCount, cloud })).flatMap(gpu => offersOf(name, gpu, cloud, want)),
-        ),
+        clouds.map(async cloud => (await catalogue({ gpuCount: want.gpuCount, cloud })).map(gpu => ({ gpu, cloud }))),
       )
-      return rank(found.flat(), want)
+      const gpus = found.flat()
+      refuseUnknown(
+        name,
+        gpus.map(({ gpu }) => gpu),
+        want.gpuTypes,
+      )
+      return rank(
+        gpus.flatMap(({ gpu, cloud }) => offersOf(name, gpu, cloud, want)),
+        want,
+      )
     },
     async create(podName, offer, boot, lookFirst) {
-      if (lookFirst) {
-        const row = await findByName(podName)
-        if (row) return row
-      }
+      const open = lookFirst ? await findByName(podName) : null
+      if (open) return open
       const call = {
         method: 'POST',
         path: '/pods',
         body: await createBody(options, podName, offer, boot),
-        timeoutMs: CREATE_TIMEOUT_MS,
+        timeoutMs: Math.min(CREATE_TIMEOUT_MS, timing.createMaxMs),
       }
-      const unclear = async (fault: Fault) => {
-        const row = await findByName(podName)
-        if (row) return row
-        throw fault
+      const answer = await post(call)
+      if (answer.kind === 'refused') throw answer.fault
+      if (answer.kind === 'made') {
+        // Where no price is told yet, the meter runs at the offer's.
+        return { ref: answer.row.ref, perHour: answer.row.perHour || offer.perHour }
       }
-      const sent = await send(options, call).catch((error: unknown) => error)
-      if (sent instanceof Fault) return unclear(sent)
-      if (sent instanceof Error) throw sent
-      const answer = sent as Awaited<ReturnType<typeof send>>
-      const text = await answer.text().catch(() => '')
-      if (answer.status >= 300) {
-        const fault = refusal(call, answer, text)
-        return fault.data.code === 'answer_unclear' ? unclear(fault) : Promise.reject(fault)
-      }
-      const pod = Pod.safeParse(jsonOf(text))
-      if (pod.success) return rowOf(pod.data)
-      // 201 without a readable pod: something was made, and it bills.
-      return unclear(
-        new Fault({
-          kind: 'transient',
-          code: 'answer_unclear',
-          message: `RunPod's answer to the creation of ${podName} is unreadable`,
-        }),
-      )
+      const row = await findByName(podName)
+      if (row) return row
+      throw answer.fault
     },
     list,
     async look(ref) {
-      const call = { method: 'GET', path: `/pods/${ref}` }
-      const answer = await send(options, call)
-      const text = await answer.text()
-      if (answer.status === 404) return null
-      if (answer.status >= 300) throw refusal(call, answer, text)
-      const pod = Pod.safeParse(jsonOf(text))
-      if (!pod.success)
-        throw new Fault({
-          kind: 'transient',
-          code: 'answer_unclear',
-          message: `RunPod's answer on pod ${ref} is unreadable`,
-        })
-      return rowOf(pod.data)
+      const pod = await look(ref)
+      return pod && rowOf(pod)
     },
     stop: ref => act(ref, 'stop'),
     start: ref => act(ref, 'start'),
     async destroy(ref) {
       const call = { method: 'DELETE', path: `/pods/${ref}` }
-      const answer = await send(options, call)
-      const text = await answer.text()
-      if (answer.status < 300 || answer.status === 404) return
-      if (answer.status === 409)
-        await send(options, { method: 'PATCH', path: `/pods/${ref}`, body: { locked: false } }).then(unlocked =>
-          unlocked.text(),
-        )
-      throw answer.status === 409
-        ? new Fault({
-            kind: 'transient',
-            code: 'pod_locked',
-            message: `RunPod does not end pod ${ref} now: ${text.slice(0, 200)}`,
-          })
-        : refusal(call, answer, text)
+      for (let tries = 0; ; tries++) {
+        const answer = await send(options, call)
+        const text = await answer.text()
+        if (answer.status < 300 || answer.status === 404) return
+        if (answer.status !== 409) throw refusal(call, answer, text)
+        const message = `RunPod does not end pod ${ref} now: ${plainOf(text)}`
+        if (tries > 0) throw new Fault({ kind: 'transient', code: 'pod_locked', message })
+        await unlock(ref)
+      }
     },
     async balance() {
       const body = { query: 'query { myself { clientBalance currentSpendPerHr } }' }
@@ -183,51 +228,9 @@ export function createRunpod(name: string, options: RunpodOptions & { clock: Clo
       const balance = answer.data?.myself?.clientBalance
       return balance === undefined ? null : Math.floor(balance * 1_000_000)
     },
-    async logs(ref, onLine, signal) {
-      const since = new Date(clock.now() - 1000).toISOString()
-      const answer = await send(options, {
-        method: 'GET',
-        path: `/pods/${ref}/logs?tail=200&since=${encodeURIComponent(since)}`,
-        timeoutMs: 24 * 3_600_000,
-        signal,
-      }).catch((error: unknown) => {
-        if (signal.aborted) return null
-        throw error
-      })
-      if (!answer) return
-      if (answer.status >= 300) throw refusal({ method: 'GET', path: `/pods/${ref}/logs` }, answer, await answer.text())
-      await readEvents(answer.stream, onLine, signal)
-    },
+    logs: (ref, onLine, signal) => followLogs(options, cursors, ref, onLine, signal),
     // Container disk is free while stopped; a pod without a persistent mount keeps nothing that bills (RunPod docs, 2026-05).
     stoppedPerHour: () => 0,
-  }
-}
-
-/** Server-sent events: `data:` lines as JSON; the stream has no end of its own. */
-async function readEvents(
-  stream: AsyncIterable<Buffer>,
-  onLine: (line: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  try {
-    for await (const chunk of stream) {
-      if (signal.aborted) return
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-      rest = (lines.pop() ?? '').slice(0, 65_536)
-      for (const line of lines) {
-        if (!line.startsWith('data:')) continue
-        const entry = LogLine.safeParse(jsonOf(line.slice(5)))
-        if (entry.success)
-          onLine(entry.data.source === 'system' ? `[${entry.data.source}] ${entry.data.line}` : entry.data.line)
-      }
-    }
-  } catch (error) {
-    if (!signal.aborted)
-      throw error instanceof Fault
-        ? error
-        : new Fault({ kind: 'transient', code: 'log_broken', message: `the log stream broke: ${String(error)}` })
   }
 }
 
@@ -264,6 +267,10 @@ async function createBody(options: RunpodOptions, podName: string, offer: Offer,
   }
 }
 
+function unclear(message: string): Fault {
+  return new Fault({ kind: 'transient', code: 'answer_unclear', message })
+}
+
 function rowOf(pod: Pod): PodRow {
   const direct = pod.ssh?.direct
   const mapped = pod.runtime?.ports?.find(port => port.private === 22 && port.type === 'tcp' && port.ip && port.public)
@@ -280,7 +287,7 @@ function rowOf(pod: Pod): PodRow {
     gpuCount: pod.gpu?.count ?? 0,
     perHour: microFromUsd(pod.cost),
     address,
-    createdAt: pod.createdAt ? Date.parse(pod.createdAt) : null,
+    createdAt: Date.parse(pod.createdAt ?? '') || null,
   }
 }
 
@@ -297,56 +304,4 @@ function statusOf(status: string): PodRow['status'] {
     default:
       return 'starting'
   }
-}
-
-/** A price counts only where the card is offered: others are placeholders (0, 0.5, 1.0; snapshots of 2026-08 and 2026-10). */
-function priceOf(gpu: Gpu, cloud: 'secure' | 'community'): number | null {
-  const usd = gpu.price[cloud]
-  return gpu[cloud] && usd ? microFromUsd(usd) : null
-}
-
-function stockOf(level: string | null | undefined): Offer['stock'] {
-  const word = level?.toLowerCase()
-  return word === 'none' || word === 'low' || word === 'medium' || word === 'high' ? word : 'unknown'
-}
-
-function offersOf(provider: string, gpu: Gpu, cloud: 'secure' | 'community', want: Want): Offer[] {
-  const price = priceOf(gpu, cloud)
-  if (price === null || gpu.memory * want.gpuCount < want.vramGbMin) return []
-  if (
-    want.gpuTypes.length > 0 &&
-    !want.gpuTypes.some(wanted => sameGpu(wanted, { gpuType: gpu.id, gpuName: gpu.name }))
-  )
-    return []
-  const offer = {
-    provider,
-    gpuType: gpu.id,
-    gpuName: gpu.name,
-    gpuCount: want.gpuCount,
-    vramGb: gpu.memory,
-    cloud,
-    perHour: accrue(price * want.gpuCount, 3_600_000),
-    stock: stockOf(gpu.availability),
-  }
-  if (want.regions.length === 0) return [{ ...offer, region: null }]
-  // NONE on top can stand beside LOW in one data center (reports, 2026): with a region asked for, that region's level counts.
-  return want.regions.map(region => {
-    const place = gpu.dataCenters?.find(candidate => candidate.id.toLowerCase() === region.toLowerCase())
-    return {
-      ...offer,
-      region: place?.id ?? region.toUpperCase(),
-      stock: place ? stockOf(place.availability) : offer.stock,
-    }
-  })
-}
-
-/** By the wanted order of types and regions, then what is in stock, then price. */
-function rank(offers: Offer[], want: Want): Offer[] {
-  const place = (offer: Offer) => want.gpuTypes.findIndex(wanted => sameGpu(wanted, offer))
-  const region = (offer: Offer) =>
-    offer.region ? want.regions.findIndex(r => r.toLowerCase() === offer.region?.toLowerCase()) : 0
-  const empty = (offer: Offer) => Number(offer.stock === 'none')
-  return offers.sort(
-    (a, b) => place(a) - place(b) || region(a) - region(b) || empty(a) - empty(b) || a.perHour - b.perHour,
-  )
 }
