@@ -4,28 +4,13 @@ import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { isSettled, type Job, liveAttempt } from './job.ts'
-import type { Limits } from './limits.ts'
-import { fits, type Need, needOf } from './placement.ts'
-import { isUsable, mayBill, type Offer, type Pod } from './pod.ts'
+import { fits, needOf } from './placement.ts'
+import { isUsable, mayBill, type Pod } from './pod.ts'
 import { verdict } from './retry.ts'
 import type { Run, RunStatus } from './run.ts'
 import { orders, surplus } from './scaling.ts'
 import type { Millis } from './units.ts'
-
-/** What the shell knows besides the journal: answers that cost nothing to lose. */
-export type World = {
-  /** `needKey` → what was offered and when. */
-  offers: ReadonlyMap<string, { offers: readonly Offer[]; at: Millis }>
-  /** First eight characters of the home's owner token: whose pods these are. */
-  home8: string
-  limits: Limits
-}
-
-export type Plan = {
-  facts: Fact[]
-  /** Offers to ask for before the next decision. */
-  needs: Need[]
-}
+import type { Plan, World } from './world.ts'
 
 type Rule = (fleet: Fleet, now: Millis, world: World) => Fact[]
 

@@ -3,10 +3,10 @@ import type { Fact } from './event.ts'
 import type { Fleet } from './fleet.ts'
 import type { Job } from './job.ts'
 import { chooseOffer, fits, type Need, needKey, needOf } from './placement.ts'
-import type { Plan, World } from './plan.ts'
 import { isUsable, mayBill, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
 import type { Millis } from './units.ts'
+import type { Plan, World } from './world.ts'
 
 /** Pods for waiting jobs that no pod is free or on its way for. Asks for offers first, orders when they are fresh. */
 export function orders(fleet: Fleet, now: Millis, world: World): Plan {

@@ -4,8 +4,8 @@ import type { Boot, Clock, Courier, Dialer, Executor, Provider, Store, Trace } f
 import type { GaugeBoard } from './gauges.ts'
 import type { Journal } from './journal.ts'
 import type { Lanes } from './lanes.ts'
+import type { Sightings } from './sightings.ts'
 import type { Slots } from './slots.ts'
-import type { Sightings } from './watch.ts'
 
 export type EngineOptions = {
   store: Store

@@ -5,15 +5,16 @@ import type { Fact } from '../domain/event.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import { type Need, needKey } from '../domain/placement.ts'
-import { openRuns, plan, type World } from '../domain/plan.ts'
+import { openRuns, plan } from '../domain/plan.ts'
 import { mayBill, type Offer } from '../domain/pod.ts'
+import type { World } from '../domain/world.ts'
 import type { Context, EngineOptions } from './context.ts'
 import { createGaugeBoard } from './gauges.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { createLanes } from './lanes.ts'
 import { perform } from './perform.ts'
+import { createSightings } from './sightings.ts'
 import { createSlots } from './slots.ts'
-import { createSightings } from './watch.ts'
 
 export type Engine = {
   readonly fleet: Fleet

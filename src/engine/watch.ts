@@ -1,61 +1,9 @@
 // One listing for all pods of a provider: who is there, who is not, and since when that is not known.
 import type { Fleet } from '../domain/fleet.ts'
 import type { Pod } from '../domain/pod.ts'
-import type { Clock, PodRow } from '../ports.ts'
+import type { PodRow } from '../ports.ts'
 import { type Context, providerNamed } from './context.ts'
 import { settle } from './settle.ts'
-
-export type Sighting = {
-  rows: ReadonlyMap<string, PodRow>
-  at: number /** When the request for it left. */
-  askedAt: number
-}
-
-export type Sightings = {
-  latest(provider: string): Sighting | null
-  /** The next complete listing that is asked for from now on; null when `signal` aborts first. */
-  next(provider: string, signal: AbortSignal): Promise<Sighting | null>
-  tell(provider: string, sighting: Sighting): void
-  /** Resolves as soon as somebody waits for a listing. */
-  wanted(provider: string): Promise<void>
-}
-
-export function createSightings(clock: Clock): Sightings {
-  const latest = new Map<string, Sighting>()
-  const waiting = new Map<string, Set<(sighting: Sighting) => void>>()
-  const wishes = new Map<string, () => void>()
-  return {
-    wanted(provider) {
-      if (waiting.get(provider)?.size) return Promise.resolve()
-      return new Promise(resolve => wishes.set(provider, resolve))
-    },
-    latest: provider => latest.get(provider) ?? null,
-    next(provider, signal) {
-      const from = clock.now()
-      const { promise, resolve } = Promise.withResolvers<Sighting | null>()
-      const set = waiting.get(provider) ?? new Set()
-      waiting.set(provider, set)
-      const take = (sighting: Sighting) => {
-        // An answer that left the provider before the question was asked proves nothing about what came after.
-        if (sighting.askedAt >= from) resolve(sighting)
-      }
-      const giveUp = () => resolve(null)
-      set.add(take)
-      wishes.get(provider)?.()
-      wishes.delete(provider)
-      if (signal.aborted) giveUp()
-      else signal.addEventListener('abort', giveUp, { once: true })
-      return promise.finally(() => {
-        set.delete(take)
-        signal.removeEventListener('abort', giveUp)
-      })
-    },
-    tell(provider, sighting) {
-      latest.set(provider, sighting)
-      for (const take of [...(waiting.get(provider) ?? [])]) take(sighting)
-    },
-  }
-}
 
 /** One bad answer is weather; from the second on, the screen says since when nothing is known. */
 const LOST_AFTER = 2

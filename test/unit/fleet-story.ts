@@ -5,7 +5,7 @@ import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
 import type { Artifact, JobSpec } from '../../src/domain/job.ts'
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
 import { needKey, needOf } from '../../src/domain/placement.ts'
-import type { World } from '../../src/domain/plan.ts'
+import type { World } from '../../src/domain/world.ts'
 import type { Offer } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
 

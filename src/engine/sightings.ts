@@ -1,0 +1,54 @@
+// Complete listings as they come, and those who wait for the next one.
+import type { Clock, PodRow } from '../ports.ts'
+
+export type Sighting = {
+  rows: ReadonlyMap<string, PodRow>
+  at: number /** When the request for it left. */
+  askedAt: number
+}
+
+export type Sightings = {
+  latest(provider: string): Sighting | null
+  /** The next complete listing that is asked for from now on; null when `signal` aborts first. */
+  next(provider: string, signal: AbortSignal): Promise<Sighting | null>
+  tell(provider: string, sighting: Sighting): void
+  /** Resolves as soon as somebody waits for a listing. */
+  wanted(provider: string): Promise<void>
+}
+
+export function createSightings(clock: Clock): Sightings {
+  const latest = new Map<string, Sighting>()
+  const waiting = new Map<string, Set<(sighting: Sighting) => void>>()
+  const wishes = new Map<string, () => void>()
+  return {
+    wanted(provider) {
+      if (waiting.get(provider)?.size) return Promise.resolve()
+      return new Promise(resolve => wishes.set(provider, resolve))
+    },
+    latest: provider => latest.get(provider) ?? null,
+    next(provider, signal) {
+      const from = clock.now()
+      const { promise, resolve } = Promise.withResolvers<Sighting | null>()
+      const set = waiting.get(provider) ?? new Set()
+      waiting.set(provider, set)
+      const take = (sighting: Sighting) => {
+        // An answer that left the provider before the question was asked proves nothing about what came after.
+        if (sighting.askedAt >= from) resolve(sighting)
+      }
+      const giveUp = () => resolve(null)
+      set.add(take)
+      wishes.get(provider)?.()
+      wishes.delete(provider)
+      if (signal.aborted) giveUp()
+      else signal.addEventListener('abort', giveUp, { once: true })
+      return promise.finally(() => {
+        set.delete(take)
+        signal.removeEventListener('abort', giveUp)
+      })
+    },
+    tell(provider, sighting) {
+      latest.set(provider, sighting)
+      for (const take of [...(waiting.get(provider) ?? [])]) take(sighting)
+    },
+  }
+}
