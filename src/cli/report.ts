@@ -36,7 +36,8 @@ export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
   return {
     version: 1,
     run_id: run.id,
-    status: run.status,
+    // Not waited for to the end; who reads the document knows only final words.
+    status: run.status === 'running' && run.cancelRequested ? 'cancelled' : run.status,
     started_at: new Date(run.openedAt).toISOString(),
     finished_at: run.closedAt === null ? null : new Date(run.closedAt).toISOString(),
     duration_s: seconds(until - run.openedAt),

@@ -74,9 +74,12 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   }
   const theRun = follow.fleet.runs.get(ordered.runId) as Run
   const result = resultOf(follow.fleet, theRun, systemClock.now(), home.cwd)
-  const code =
-    ending === 'interrupted' && theRun.status !== 'completed' ? EXIT.interrupted : exitCodeOf(follow.fleet, theRun)
   const left = podsOfRun(follow.fleet, theRun).filter(mayBill)
+  const isBilling = left.length > 0 && !theRun.policy.keep
+  const code =
+    ending === 'interrupted' && theRun.status !== 'completed' && !isBilling
+      ? EXIT.interrupted
+      : exitCodeOf(follow.fleet, theRun)
   const text = summary(follow.fleet, theRun, systemClock.now(), home.cwd)
   await follow.close()
   // Others may have handed over runs meanwhile, up to the last moment: they go on without this command.
@@ -170,6 +173,11 @@ async function confirm(quotes: Quote[], yes: boolean): Promise<void> {
   if (!/^y(es)?$/i.test(answer.trim())) throw usage('not started', 'Name a cheaper --gpu, or answer y.')
 }
 
+/** A wrapper such as npm passes one ctrl-c on twice; a second one meant as such comes later. */
+const TWICE_MS = 1000
+/** How often is said what is still waited for. */
+const WAIT_MS = 10_000
+
 type Mode = 'screen' | 'plain' | 'events' | 'silent'
 
 /** Shows the run until it is over, or until the user lets it go on alone. */
@@ -182,13 +190,24 @@ async function accompany(
 ): Promise<'over' | 'background' | 'interrupted'> {
   const open = () => openRunsOf(follow, runId)
   const over = closed(follow, runId)
-  let interrupted = false
-  const { promise: gone, resolve: hangUp } = Promise.withResolvers<'background'>()
+  let interruptedAt: number | null = null
+  let quietWait = () => {}
+  const { promise: gone, resolve: hangUp } = Promise.withResolvers<'background' | 'interrupted'>()
   const cancel = () => {
-    if (interrupted) return
-    interrupted = true
+    // Asked twice, a provider that does not answer is not waited for: the background goes on until the pods are gone.
+    if (interruptedAt !== null && systemClock.now() - interruptedAt >= TWICE_MS) hangUp('interrupted')
+    if (interruptedAt !== null) return
+    interruptedAt = systemClock.now()
     if (mode !== 'screen') process.stderr.write('interrupted: ending every pod of the run\n')
     follow.command(open().map(id => ({ type: 'run.cancel_requested', runId: id })))
+    quietWait = every(WAIT_MS, () => {
+      const theRun = follow.fleet.runs.get(runId)
+      const names = theRun ? podsOfRun(follow.fleet, theRun).filter(mayBill) : []
+      if (names.length === 0) return
+      process.stderr.write(
+        `no proof yet that ${names.map(pod => pod.name).join(', ')} ended; ctrl-c again leaves that to the background\n`,
+      )
+    })
   }
   // Handed to an engine that died since: without another one nobody would go on.
   const guard = follow.own ? () => {} : every(GUARD_MS, () => void (follow.alive() || detach(home)))
@@ -203,19 +222,21 @@ async function accompany(
       const shown = screen(follow, home, runId, { readonly: false, ascii })
       const left = await Promise.race([shown.left, gone])
       shown.close()
+      if (left === 'interrupted') return left
       if (left === 'background' || left === 'viewer') return 'background'
       if (left === 'drain') follow.command(open().map(id => ({ type: 'run.drain_requested', runId: id })))
       if (left === 'terminate') cancel()
       if (left !== 'ended')
         process.stderr.write(left === 'drain' ? 'finishing the running jobs …\n' : 'ending every pod of the run …\n')
-      await over
-      return left === 'terminate' ? 'interrupted' : 'over'
+      const result = await Promise.race([over, gone])
+      return result === 'over' && interruptedAt !== null ? 'interrupted' : result
     }
     const stop = mode === 'plain' ? plainScreen(follow, runId) : mode === 'events' ? events(follow, runId) : () => {}
     const result = await Promise.race([over, gone])
     stop()
-    return result === 'background' ? 'background' : interrupted ? 'interrupted' : 'over'
+    return result === 'over' && interruptedAt !== null ? 'interrupted' : result
   } finally {
+    quietWait()
     guard()
     quiet()
   }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inWorld } from './world.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 let folder: string
@@ -117,4 +118,24 @@ describe('job files', () => {
     expect(stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
     expect(stderr.split('\n').filter(line => line.includes('b.json'))).toHaveLength(1)
   })
+})
+
+describe('signals', () => {
+  it.concurrent('a second ctrl-c does not wait for a cloud that is gone, names the pods and ends with 6', () =>
+    inWorld({ firstPort: 20_600, stepMs: 200, cloud: 'by itself' }, async world => {
+      world.job('pan')
+      const running = world.start(['run', 'jobs', '--yes', '--json'])
+      await world.event('attempt.started')
+      await world.cloud.end()
+      running.kill('SIGINT')
+      const impatient = setInterval(() => running.kill('SIGINT'), 1200)
+      const ended = await running.ended.finally(() => clearInterval(impatient))
+      expect(ended.code).toBe(6)
+      expect(ended.stderr).toMatch(/may still be billed: autopod-\S+; end it with autopod kill pod-0001/)
+      const document = JSON.parse(ended.stdout)
+      expect(document).toMatchObject({ status: 'cancelled', pods: [{ status: 'terminating' }] })
+      // The engine in the background starts the cloud anew and ends what it finds.
+      await world.event('pod.gone')
+      await world.alone()
+    }))
 })
