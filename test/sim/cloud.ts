@@ -146,8 +146,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
     }
   }
   /** Shorter than the settling time for both ways of asking, or longer for listings alone: either is survived by the rule of the house. */
-  const hide = (pod: CloudPod, from: number) => {
-    const alsoFromLooks = chance.happens(0.5)
+  const hide = (pod: CloudPod, from: number, alsoFromLooks: boolean) => {
     const ms = alsoFromLooks ? chance.between(500, SETTLE_MS - POLL_MS * 4) : chance.between(SETTLE_MS, SETTLE_MS * 3)
     pod.hidden = { from, until: from + ms, alsoFromLooks }
   }
@@ -173,7 +172,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       hidden: null,
       prompts: new Map(),
     }
-    if (ours && chance.happens(weather.omits)) hide(pod, at + chance.between(2000, 20_000))
+    if (ours && chance.happens(weather.omits)) hide(pod, at + chance.between(2000, 20_000), true)
     pods.set(pod.ref, pod)
     return pod
   }
@@ -228,7 +227,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       if (!pod.ours) throw new Error(`bug: a foreign pod is destroyed: ${pod.name}`)
       if (chance.happens(weather.destroyFails)) {
         if (chance.happens(0.5)) throw fault('transient', 'provider_busy')
-        if (chance.happens(weather.omits)) hide(pod, clock.now())
+        if (chance.happens(weather.omits)) hide(pod, clock.now(), chance.happens(0.5))
         return
       }
       if (alive(pod)) {

@@ -99,6 +99,12 @@ describe('when the engine dies', () => {
     })
   })
 
+  test('a creation whose name one listing leaves out is not believed lost', async () => {
+    await play(40, () => ({ crashEvery: 4, downMs: [5000, 20_000], weather: { omits: 1 } }), {
+      expects: world => expect(statuses(world)).toEqual(ALL_DONE),
+    })
+  })
+
   test('pods are not given up for the time in which nobody watched', async () => {
     await play(20, () => ({ crashEvery: 8, downMs: [60_000, 120_000] }), {
       expects(world) {
