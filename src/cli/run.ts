@@ -65,6 +65,8 @@ export async function run({ flags, words }: Invocation): Promise<number> {
         ? 'screen'
         : 'plain'
   const ending = await accompany(follow, home, ordered.runId, mode, flags.on('ascii'))
+  // What is left to do is short and must not be cut off: somebody else has to take over first.
+  onSignals({ interrupt: () => {}, hangup: () => {} })
   if (ending === 'background') {
     const { own } = follow
     await follow.close()
@@ -81,9 +83,6 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       ? EXIT.interrupted
       : exitCodeOf(follow.fleet, theRun)
   const text = summary(follow.fleet, theRun, systemClock.now(), home.cwd)
-  await follow.close()
-  // Others may have handed over runs meanwhile, up to the last moment: they go on without this command.
-  if (follow.own && isUnderWay(home)) detach(home)
   if (flags.on('json')) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
   else if (mode !== 'events') process.stdout.write(text)
   for (const pod of left) {
@@ -92,6 +91,10 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       : `may still be billed: ${pod.name}; end it with autopod kill ${pod.id}`
     process.stderr.write(`${line}\n`)
   }
+  // Said first: a provider that is silent keeps the engine from stopping for the length of a request.
+  await follow.close()
+  // Others may have handed over runs meanwhile, up to the last moment: they go on without this command.
+  if (follow.own && isUnderWay(home)) detach(home)
   return code
 }
 
@@ -238,6 +241,8 @@ async function accompany(
   } finally {
     quietWait()
     guard()
+    // An impatient third ctrl-c must not end this process before the background has taken over.
+    onSignals({ interrupt() {}, hangup() {} })
     quiet()
   }
 }
