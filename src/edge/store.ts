@@ -38,8 +38,10 @@ export function openStore(home: string): Store {
   return {
     append(decide, at) {
       journal.exec('BEGIN IMMEDIATE')
+      let before = seen
       try {
         const foreign = read(seen)
+        before = seen
         const own: Event[] = []
         for (const fact of decide(foreign)) {
           const { type, ...data } = fact
@@ -51,6 +53,8 @@ export function openStore(home: string): Store {
         return own
       } catch (error) {
         if (journal.isTransaction) journal.exec('ROLLBACK')
+        // What was rolled back never had these numbers; the next append must leave no gap.
+        seen = before
         throw error
       }
     },

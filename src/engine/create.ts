@@ -50,23 +50,28 @@ export async function create(context: Context, podId: string, signal: AbortSigna
     if (signal.aborted) return
   }
 
-  /** Refused means proven: no complete listing shows the name until `until` and a settling time have passed. */
+  /** Refused means proven: after `until`, two complete listings a settling time apart lack the name. */
   async function adoptOrRefuse(until: Millis, fault: FaultData): Promise<void> {
-    const found = await find(context, podId, until + provider.settleMs, signal)
+    const found = await find(context, podId, until, signal)
     if (found === 'stopped') return
     if (found) made(found)
     else refuse(fault)
   }
 }
 
-/** Looks the name up in complete listings until `until` has passed. */
-async function find(context: Context, podId: string, until: number, signal: AbortSignal) {
+/** Looks the name up in complete listings; null when it is proven absent, asked for after `until`. */
+async function find(context: Context, podId: string, until: Millis, signal: AbortSignal) {
   const pod = podOf(context.journal.fleet, podId)
+  const { settleMs } = providerNamed(context, pod.provider)
+  let absentAt: Millis | null = null
   for (;;) {
     const listing = await context.sightings.next(pod.provider, signal)
     if (!listing) return 'stopped' as const
     const row = [...listing.rows.values()].find(candidate => candidate.name === pod.name)
     if (row) return row
-    if (listing.at > until) return null
+    if (listing.askedAt < until) continue
+    // Seed 29: a listing may leave a pod out for a moment, so one is no proof.
+    absentAt ??= listing.askedAt
+    if (listing.askedAt - absentAt >= settleMs) return null
   }
 }

@@ -5,9 +5,9 @@ import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
 import type { Artifact, JobSpec } from '../../src/domain/job.ts'
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
 import { needKey, needOf } from '../../src/domain/placement.ts'
-import type { World } from '../../src/domain/world.ts'
 import type { Offer } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
+import type { World } from '../../src/domain/world.ts'
 
 export const T0 = Date.UTC(2026, 10, 22)
 export const RUN = 'run_20261122_000000_a1b2c3d4'
