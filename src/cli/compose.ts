@@ -11,7 +11,7 @@ import { systemClock } from '../edge/clock.ts'
 import { version } from '../edge/config.ts'
 import { RUNPOD_TIMING, type RunpodTiming } from '../edge/providers/runpod.ts'
 import { createDialer } from '../edge/ssh/dialer.ts'
-import { loadOrMakeKey } from '../edge/ssh/keys.ts'
+import { type KeyPair, loadOrMakeKey } from '../edge/ssh/keys.ts'
 import { openTrace } from '../edge/trace.ts'
 import { createCourier } from '../edge/transfer.ts'
 import type { EngineOptions } from '../engine/context.ts'
@@ -31,7 +31,7 @@ export async function compose(
   const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
   const { settings } = home
   const clock = systemClock
-  const key = await loadOrMakeKey(expand(settings.ssh?.private_key_path) ?? join(home.dir, 'id_ed25519'))
+  const key = await keyOf(home)
   const dialer = createDialer({ privateKey: key.privateKey })
   const { bucket, bucketName } = await openBucket(home, sandbox)
   const courier = createCourier({ bucket, bucketName, tempDir: join(home.dir, 'transfer'), clock })
@@ -60,6 +60,20 @@ export async function compose(
     replaceable: (path, sha256) => isOurs(fleet(), path, sha256),
     close: () => dialer.close(),
   }
+}
+
+/** The key of the settings; where they name none, the home's own, made once. Fault operator `ssh_key_unreadable`. */
+export async function keyOf(home: Home): Promise<KeyPair> {
+  const named = expand(home.settings.ssh?.private_key_path)
+  // A mistyped path must not become a new key there, which nobody knows of.
+  if (named && !existsSync(named))
+    throw new Fault({
+      kind: 'operator',
+      code: 'ssh_key_unreadable',
+      message: `the SSH key ${named} (${home.loaded.sources.get('ssh.private_key_path')}) does not exist`,
+      hint: 'Correct the path, or leave it out: then a key is made for this home.',
+    })
+  return loadOrMakeKey(named ?? join(home.dir, 'id_ed25519'))
 }
 
 export function openProviders(home: Home, sandbox: SandboxAccess | null): Provider[] {

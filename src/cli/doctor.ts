@@ -6,9 +6,8 @@ import { Fault } from '../domain/fault.ts'
 import { formatUsd } from '../domain/units.ts'
 import { packageDir, searchPath } from '../edge/config.ts'
 import { nativeCipher } from '../edge/ssh/inside.ts'
-import { loadOrMakeKey } from '../edge/ssh/keys.ts'
 import type { Invocation } from './args.ts'
-import { openBucket, openProviders } from './compose.ts'
+import { keyOf, openBucket, openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { openHome } from './home.ts'
 import { ensureSandbox, type SandboxAccess } from './sandbox-access.ts'
@@ -36,11 +35,7 @@ export async function doctor({ flags }: Invocation): Promise<number> {
     return home.dir
   })
   await tryOut('templates', () => `${readdirSync(join(packageDir, 'templates')).length} shipped`)
-  await tryOut(
-    'ssh key',
-    async () =>
-      `${(await loadOrMakeKey(home.settings.ssh?.private_key_path ?? join(home.dir, 'id_ed25519'))).publicKey.slice(0, 40)}…`,
-  )
+  await tryOut('ssh key', async () => `${(await keyOf(home)).publicKey.slice(0, 40)}…`)
   await tryOut(
     'ssh speed',
     () => (nativeCipher ? 'native ciphers' : 'ciphers in JavaScript (the ssh2 addon is not built; about half as fast)'),
