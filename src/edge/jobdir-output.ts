@@ -1,5 +1,5 @@
 // Where a job's results go: placeholders filled as far as they are known, and nothing that exists is written over.
-import { readdir, stat } from 'node:fs/promises'
+import { access, constants, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { didYouMean } from '../domain/nearest.ts'
 import { addressFault } from './jobdir-input.ts'
@@ -44,13 +44,27 @@ function pattern(fileName: string): RegExp | null {
   return new RegExp(`^${source.join('')}$`)
 }
 
-/** What stands in the way of a local target: a folder, a file as a folder, or an earlier result; null when nothing does. */
+/** Asked before anything is rented: a result that cannot be put down was paid for nothing. */
+async function isWritable(folder: string): Promise<boolean> {
+  return access(folder, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** What stands in the way of a local target: a folder, a file as a folder, a folder that may not be written, or an earlier result; null when nothing does. */
 export async function targetFault(target: string, replaceable: (path: string) => boolean): Promise<Wrong | null> {
   if (target.startsWith('r2://')) return null
   for (let folder = target.endsWith('/') ? target : dirname(target); ; folder = dirname(folder)) {
     const info = await stat(folder).catch(() => null)
     if (info && !info.isDirectory()) {
       return { what: `${folder} is a file, so nothing can be put below it`, remedy: 'Choose another folder.' }
+    }
+    if (info && !(await isWritable(folder))) {
+      return {
+        what: `${folder} may not be written (permission denied)`,
+        remedy: 'Make it writable, or choose another folder.',
+      }
     }
     if (info || dirname(folder) === folder) break
   }
