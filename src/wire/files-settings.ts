@@ -4,6 +4,15 @@ import * as z from 'zod'
 const usd = z.number().positive().max(1_000_000)
 const names = z.array(z.string().min(1).max(100)).max(50)
 
+/** Keys go into headers, where a line break (of `echo`, of a copied file) is refused by Node with a stack trace. */
+const key = z
+  .string()
+  .trim()
+  .regex(/^[\x21-\x7e]+$/, 'must be plain letters, digits and signs, without spaces')
+
+/** What we can speak: another scheme is a mistake, and would fail in the middle of a run. */
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an address that begins with http:// or https://' })
+
 /** Settings whose values are never printed, by path. */
 export const SECRET_PATHS = ['runpod.api_key', 'vast.api_key', 'r2.secret_access_key', 'r2.access_key_id']
 
@@ -15,12 +24,12 @@ export const settingsFile = z.strictObject({
   provider: z.enum(PROVIDERS).optional().describe('Who rents.'),
   runpod: z
     .strictObject({
-      api_key: z.string().min(1).optional().describe('RUNPOD_API_KEY'),
-      api_url: z.url().optional().describe('RUNPOD_API_URL; default the public REST v2 base.'),
-      graphql_url: z.url().optional().describe('RUNPOD_GRAPHQL_URL; only for the balance.'),
+      api_key: key.optional().describe('RUNPOD_API_KEY'),
+      api_url: httpUrl.optional().describe('RUNPOD_API_URL; default the public REST v2 base.'),
+      graphql_url: httpUrl.optional().describe('RUNPOD_GRAPHQL_URL; only for the balance.'),
     })
     .optional(),
-  vast: z.strictObject({ api_key: z.string().min(1).optional().describe('VAST_API_KEY') }).optional(),
+  vast: z.strictObject({ api_key: key.optional().describe('VAST_API_KEY') }).optional(),
   pod: z
     .strictObject({
       gpu_types: names.optional().describe('Order of preference, where the job file names none.'),
@@ -47,9 +56,9 @@ export const settingsFile = z.strictObject({
   r2: z
     .strictObject({
       account_id: z.string().min(1).optional(),
-      endpoint: z.url().optional(),
-      access_key_id: z.string().min(1).optional(),
-      secret_access_key: z.string().min(1).optional(),
+      endpoint: httpUrl.optional(),
+      access_key_id: key.optional(),
+      secret_access_key: key.optional(),
       bucket: z.string().min(1).optional(),
     })
     .optional(),
