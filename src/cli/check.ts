@@ -1,5 +1,6 @@
 // What can be said of files without renting: check, template, schema.
 
+import { Fault } from '../domain/fault.ts'
 import { settingsSchema } from '../edge/config.ts'
 import { jsonSchemaOf, listTemplates, loadJobs, readTemplate } from '../edge/jobdir.ts'
 import { type Invocation, usage } from './args.ts'
@@ -14,11 +15,20 @@ export async function check({ flags, words }: Invocation): Promise<number> {
     throw usage('check needs a job file, a folder of them, or a glob', 'For example: autopod check ./jobs')
   const home = openHome(flags)
   const fleet = pastOf(home)
-  const { specs } = await loadJobs(words, {
+  const loading = loadJobs(words, {
     cwd: home.cwd,
     pathsFrom: process.cwd(),
     templateDirs: templateDirs(home.cwd),
     replaceable: path => fleet !== null && isOurFile(fleet, path),
+  })
+  const { specs } = await loading.catch((error: unknown) => {
+    if (flags.on('json') && error instanceof Fault) {
+      const { message, hint = null } = error.data
+      process.stdout.write(
+        `${JSON.stringify({ version: 1, ok: false, problems: message.split('\n'), hint }, null, 2)}\n`,
+      )
+    }
+    throw error
   })
   if (flags.on('json')) {
     const jobs = specs.map(spec => ({

@@ -1,6 +1,6 @@
 // Which home a command speaks of, and with which settings: real pods and the sandbox never mix.
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { didYouMean } from '../domain/nearest.ts'
 import { homeDir, type Loaded, loadSettings, packageDir } from '../edge/config.ts'
@@ -25,6 +25,8 @@ export const providerFlag: Record<string, Flag> = {
 export function openHome(flags: Flags, settings: Settings = {}): Home {
   const base = homeDir()
   const cwd = resolve(flags.text('base') ?? '.')
+  if (flags.text('base') && !statSync(cwd, { throwIfNoEntry: false })?.isDirectory())
+    throw usage(`--base ${flags.text('base')} is no folder`, 'Name the folder that inputs and outputs start from.')
   const named = flags.text('provider')
   // A word that nobody knows must not speak of another home: `kill --all` would find no pod there and say that all is well.
   if (named !== undefined && !PROVIDERS.some(known => known === named))

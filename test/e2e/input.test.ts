@@ -1,5 +1,6 @@
 // What people type wrongly, and what hostile files try: one clear sentence, the promised exit code, nothing rented.
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -100,7 +101,57 @@ describe('words and flags', () => {
   })
 })
 
+describe('settings', () => {
+  it.concurrent('a named SSH key that does not exist is told, not made', async () => {
+    const named = join(folder, 'typo', 'id_ed25519')
+    const { code, stdout } = await ap(['doctor'], { RUNPOD_SSH_PRIVATE_KEY_PATH: named })
+    expect(code).toBe(3)
+    expect(stdout).toContain(`the SSH key ${named} (RUNPOD_SSH_PRIVATE_KEY_PATH) does not exist`)
+    expect(existsSync(named)).toBe(false)
+  })
+
+  it.concurrent('an address of another scheme and a key of two lines are wrong settings, and no key is printed', async () => {
+    for (const [env, told] of [
+      [{ RUNPOD_API_URL: 'file:///etc/passwd' }, 'runpod.api_url: must be an address that begins with http'],
+      [{ RUNPOD_API_KEY: 'rpa_first\nrpa_second' }, 'runpod.api_key: must be plain letters'],
+    ] as [Record<string, string>, string][]) {
+      const { code, stderr } = await ap(['pods', '--all'], { RUNPOD_API_KEY: 'rpa_of_a_test', ...env })
+      expect(code).toBe(2)
+      expect(stderr).toContain(told)
+      expect(stderr).not.toContain('rpa_')
+    }
+  })
+})
+
 describe('job files', () => {
+  it.concurrent('a --base that is no folder is named', async () => {
+    const { code, stderr } = await ap(['check', 'jobs', '--base', 'nowhere'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('--base nowhere is no folder')
+  })
+
+  it.concurrent('check --json lists what is wrong as JSON, too', async () => {
+    await put('bad/a.json', job({ inputs: { image: 'nope.png' }, params: { widht: 1 } }))
+    const { code, stdout } = await ap(['check', 'bad', '--json'])
+    expect(code).toBe(2)
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      problems: [expect.stringContaining('inputs.image'), expect.stringContaining('params.widht')],
+    })
+  })
+
+  // Root may write everywhere but in a file system that is read-only.
+  it.skipIf(process.getuid?.() === 0)(
+    'a folder that may not be written is told before anything is rented',
+    async () => {
+      await mkdir(join(folder, 'locked'), { mode: 0o500 })
+      await put('locked.json', job({ outputs: { image: 'locked/deep/{job_id}.{ext}' } }))
+      const { code, stderr } = await ap(['check', 'locked.json'])
+      expect(code).toBe(2)
+      expect(stderr).toContain(`outputs.image: ${join(folder, 'locked')} may not be written`)
+    },
+  )
+
   it.concurrent('the settings that lie in the folder of the jobs are no job', async () => {
     for (const path of ['jobs', 'jobs/*.json']) {
       const { code, stdout } = await ap(['check', path])
