@@ -65,8 +65,6 @@ export async function run({ flags, words }: Invocation): Promise<number> {
         ? 'screen'
         : 'plain'
   const ending = await accompany(follow, home, ordered.runId, mode, flags.on('ascii'))
-  // What is left to do is short and must not be cut off: somebody else has to take over first.
-  onSignals({ interrupt: () => {}, hangup: () => {} })
   if (ending === 'background') {
     const { own } = follow
     await follow.close()
