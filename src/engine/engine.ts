@@ -30,6 +30,8 @@ export type Engine = {
 
 /** How soon a command of another process is noticed. */
 const LISTEN_MS = 200
+/** An effect that hangs for longer is an open question for the next engine, as after a crash. */
+const STOP_MAX_MS = 5000
 
 export function startEngine(options: EngineOptions): Engine {
   const { store, clock } = options
@@ -149,7 +151,13 @@ export function startEngine(options: EngineOptions): Engine {
       await looping
       unlisten()
       for (const { abort } of running.values()) abort.abort('engine stops')
-      await Promise.all([...running.values()].map(effect => effect.done))
+      const late = new AbortController()
+      const patience = clock.sleep(STOP_MAX_MS, late.signal)
+      await Promise.all(
+        // A creation is waited for: what it makes is billed, and this engine alone is about to hear of it.
+        [...running].map(([key, { done }]) => (key.startsWith('create:') ? done : Promise.race([done, patience]))),
+      )
+      late.abort()
       await slots.close()
       gauges.flush()
       journal.record(() => [{ type: 'engine.stopped', engineId }])
