@@ -56,6 +56,27 @@ test.concurrent('ctrl-c also ends the pods of an engine that died before', () =>
     expect((await world.cloud.status()).bills).toHaveLength(1)
   }))
 
+test.concurrent('ctrl-c twice does not wait for a provider that is silent: it says what may be billed, and goes on alone', () =>
+  inWorld({ firstPort: 20_740, stepMs: 200 }, async world => {
+    world.job('pan')
+    const running = world.start(['run', 'jobs', '--yes', '--plain'])
+    await world.event('attempt.started')
+    await world.cloud.signal('SIGSTOP')
+    running.kill('SIGINT')
+    await world.event('pod.release_requested')
+    const again = setInterval(() => running.kill('SIGINT'), 500)
+    const ended = await running.ended
+    clearInterval(again)
+    await world.cloud.signal('SIGCONT')
+    expect(ended).toMatchObject({
+      code: 6,
+      stderr: expect.stringMatching(/autopod-\w{8}-\w{8}-0001.* autopod kill pod-0001/),
+    })
+    await world.event('pod.gone')
+    await world.alone()
+    expect((await world.cloud.status()).pods).toEqual([])
+  }))
+
 test.concurrent('without its terminal a run goes on in the background to its end', () =>
   inWorld({ firstPort: 20_340, stepMs: 25 }, async world => {
     world.job('pan')

@@ -46,7 +46,13 @@ export type CloudStatus = {
   bills: { podId: string; name: string; micro: number; seconds: number }[]
   prompts: Record<string, number>
 }
-export type Cloud = { access: SandboxDescription; status(): Promise<CloudStatus>; end(): Promise<void> }
+export type Cloud = {
+  access: SandboxDescription
+  status(): Promise<CloudStatus>
+  /** Stopped, it accepts connections and answers nothing, until it is continued. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): Promise<void>
+  end(): Promise<void>
+}
 
 export type WorldOptions = {
   /** Of the first tunnel; each test has a range of 20 for itself, below the ports that systems give out by themselves. */
@@ -246,6 +252,7 @@ export async function startCloud(
   return {
     access,
     status: () => statusOf(access),
+    signal: async name => server.kill(name),
     async end() {
       server.kill('SIGTERM')
       expect(await server.ended).toMatchObject({ code: 0, stderr: '' })
@@ -256,13 +263,17 @@ export async function startCloud(
 /** The one that the program started in the background. */
 function findCloud(stateDir: string, base: string): Cloud {
   const access = () => JSON.parse(readFileSync(join(stateDir, 'server.json'), 'utf8')) as SandboxDescription
+  const servers = async () =>
+    (await processesWith(`AUTOPOD_HOME=${base}`)).filter(line => line.includes(' sandbox --state'))
   return {
     get access() {
       return access()
     },
     status: () => statusOf(access()),
+    async signal(name) {
+      for (const line of await servers()) process.kill(Number.parseInt(line, 10), name)
+    },
     async end() {
-      const servers = () => processesWith(`AUTOPOD_HOME=${base}`)
       expect(await servers()).toHaveLength(1)
       for (const line of await servers()) process.kill(Number.parseInt(line, 10), 'SIGTERM')
       await eventually(async () => ((await servers()).length === 0 ? true : undefined))
