@@ -29,7 +29,6 @@ export const Pod = z.object({
   ssh: z.object({ direct: SshTarget.nullish(), proxy: SshTarget.partial().nullish() }).nullish(),
   runtime: Runtime.nullish(),
   locked: z.boolean().nullish(),
-  mounts: z.unknown(),
   createdAt: z.string().nullish(),
 })
 export type Pod = z.infer<typeof Pod>
