@@ -20,8 +20,10 @@ export const SETTLE_MS = 900
 export const TIMING: RunpodTiming = { settleMs: SETTLE_MS, pollMs: 15, lookupMs: 60, createMaxMs: 600 }
 
 export type Call = Asked & { path: string; headers: IncomingMessage['headers'] }
-/** `cut` closes the connection without an answer. */
-export type Scripted = { status?: number; body?: unknown; type?: string; headers?: Record<string, string> } | 'cut'
+/** `cut` closes the connection without an answer; `torn` in the middle of the body. */
+export type Scripted =
+  | { status?: number; body?: unknown; type?: string; headers?: Record<string, string>; torn?: boolean }
+  | 'cut'
 /** Gives the answer itself, or null to pass the request on; `pass` asks the cloud and keeps its answer from the client. */
 export type Meddle = (call: Call, pass: () => Promise<unknown>) => Promise<Scripted | null> | Scripted | null
 
@@ -116,8 +118,9 @@ async function openProxy(target: URL) {
         const scripted = (await meddle?.(call, pass)) ?? null
         if (scripted === 'cut') return outgoing.destroy()
         if (scripted) {
-          const { status = 200, body: said, type = 'application/json', headers: more = {} } = scripted
+          const { status = 200, body: said, type = 'application/json', headers: more = {}, torn } = scripted
           outgoing.writeHead(status, { ...(said === undefined ? {} : { 'content-type': type }), ...more })
+          if (torn) return outgoing.write(String(said), () => outgoing.destroy())
           return outgoing.end(said === undefined || typeof said === 'string' ? said : JSON.stringify(said))
         }
         const answer = await forward()
