@@ -1,10 +1,11 @@
 // Events as one line of plain words each: what the events panel and the details tell.
+
 import type { Event } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
 import { formatBytes, formatUsd } from '../domain/units.ts'
-import { plural } from './panels/banner.ts'
 import { STAGE_WORDS } from './panels/pods.ts'
 import type { Ink } from './style.ts'
+import { plural } from './text.ts'
 
 export type Line = { text: string; ink: Ink }
 

@@ -99,3 +99,8 @@ export function wrap(text: string, width: number): string[] {
   pieces.push(rest)
   return pieces
 }
+
+/** `1 pod`, `3 pods`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -4,7 +4,7 @@ import type { Facts, Model } from '../model.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import { countJobs, livePods, RUN_WORDS, runOfScreen, spentOf } from '../state.ts'
 import type { Ink } from '../style.ts'
-import { clean, cut } from '../text.ts'
+import { clean, cut, plural } from '../text.ts'
 
 export type Banner = { text: string; ink: Ink }
 
@@ -65,10 +65,6 @@ function summary(facts: Facts, model: Model): string {
   const left = Math.ceil((LINGER_MS - (facts.clock - closedAt)) / 1000)
   const leaves = facts.endWhenDone && model.touchedAt < closedAt && left > 0 ? ` · closes in ${left} s` : ''
   return `${glyph} ${word}: ${tally.join(', ')} · ${formatClock(closedAt - run.openedAt)} · ${formatUsd(spentOf(facts))} · ${pods}${leaves}`
-}
-
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 export function drawBanners(screen: Screen, region: Region, facts: Facts, model: Model): void {

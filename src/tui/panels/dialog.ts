@@ -6,8 +6,7 @@ import { formatUsd } from '../../domain/units.ts'
 import { allocationOf, type Dialog, type Effect, type Facts, type Model, type Question } from '../model.ts'
 import { fill, frame, put, type Screen } from '../screen.ts'
 import { countJobs, gaugeOf, isOver, livePods, unsavedOutputs } from '../state.ts'
-import { clean, cut, wrap } from '../text.ts'
-import { plural } from './banner.ts'
+import { clean, cut, plural, wrap } from '../text.ts'
 
 export type Button = { label: string; effect: Effect | null }
 export type DialogText = { title: string; lines: string[]; buttons: Button[] }

@@ -6,8 +6,7 @@ import { jobOrder, podOrder } from '../order.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import { countJobs, isOver, livePods, newsAt, runOfScreen, spentOf } from '../state.ts'
 import type { Ink } from '../style.ts'
-import { clean, cut, textWidth } from '../text.ts'
-import { plural } from './banner.ts'
+import { clean, cut, plural, textWidth } from '../text.ts'
 
 /** `weight`: the heaviest go first when there is no room. */
 type Segment = { text: string; ink: Ink; weight: number }

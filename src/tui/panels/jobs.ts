@@ -3,16 +3,17 @@ import { jobCost } from '../../domain/cost.ts'
 import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { isUsable, type Pod } from '../../domain/pod.ts'
 import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
-import { bar, sparkline } from '../chart.ts'
+import { bar } from '../chart.ts'
 import { allocationOf, type Facts, type Model, sinceEvent } from '../model.ts'
 import { jobOrder } from '../order.ts'
 import type { Region, Screen } from '../screen.ts'
-import { gaugeOf, isJobGaugeOld, isJobShown, isPodGaugeOld, jobState, livePods, podOfJob } from '../state.ts'
+import { gaugeOf, isJobGaugeOld, isJobShown, jobState, livePods, podOfJob } from '../state.ts'
 import { type Cell, type Column, drawTable } from '../table.ts'
+import { plural } from '../text.ts'
+import { gpuCell, NOTHING, portCell, vramCell } from './cells.ts'
 import { shortRun } from './header.ts'
 import { podWaits } from './pods.ts'
 
-export const NOTHING: Cell = { text: '', ink: 'plain' }
 const DASH: Cell = { text: '–', ink: 'dim' }
 
 /** `idWidth`: cells of the longest job id, so that short ones leave room for figures. */
@@ -85,7 +86,7 @@ function progressCell(job: Job, facts: Facts, width: number): Cell {
   if (job.status === 'cancelled') return NOTHING
   if (job.status === 'completed') {
     const tries = job.attempts.length > 1 ? ` · attempt ${job.attempts.length}` : ''
-    return { text: `${job.published.length} of ${job.spec.outputs.length} outputs${tries}`, ink: 'dim', runsOn: true }
+    return { text: `${plural(job.published.length, 'file')} saved${tries}`, ink: 'dim', runsOn: true }
   }
   if (!liveAttempt(job)) return { text: waitingFor(job, facts), ink: 'wait', runsOn: true }
   return { text: progressText(job, facts, width), ink: isDoubtful(job, facts) ? 'dim' : 'busy' }
@@ -143,28 +144,6 @@ export function progressText(job: Job, facts: Facts, width: number): string {
   const time = hasBasis && left > 0 && !doubt ? `${formatClock(left)} left` : formatClock(underWay)
   const words = ` ${String(Math.floor(fraction * 100)).padStart(2)} % ${time}${again}${doubt}`
   return `${bar(fraction, Math.max(3, Math.min(20, width - words.length)))}${words}`
-}
-
-export function gpuCell(pod: Pod | null, facts: Facts, width: number): Cell {
-  const gauge = pod && facts.gauges.pods.get(pod.id)
-  if (!pod || !gauge || pod.status !== 'ready') return NOTHING
-  const isOld = isPodGaugeOld(gauge, facts.now)
-  const figure = `${String(Math.round(gauge.gpuUtil)).padStart(3)}${isOld ? ' ?' : ' %'}`
-  const text = width >= 10 ? `${figure} ${sparkline(gauge.history, width - 6)}` : figure
-  return { text, ink: isOld ? 'dim' : 'plain' }
-}
-
-export function vramCell(pod: Pod | null, facts: Facts): Cell {
-  const gauge = pod && facts.gauges.pods.get(pod.id)
-  if (!pod || !gauge || pod.status !== 'ready' || gauge.vramTotalMiB === 0) return NOTHING
-  const isOld = isPodGaugeOld(gauge, facts.now)
-  const gb = (mib: number) => Math.round(mib / 1024)
-  const figure = `${gb(gauge.vramUsedMiB)}/${gb(gauge.vramTotalMiB)}`
-  return { text: isOld ? `${figure} ?` : `${figure} GB`, ink: isOld ? 'dim' : 'plain' }
-}
-
-export function portCell(pod: Pod | null): Cell {
-  return pod?.localPort ? { text: String(pod.localPort), ink: 'plain' } : NOTHING
 }
 
 /** Since the first attempt until the end: what the job took, not what it waited. */

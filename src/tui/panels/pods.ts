@@ -7,7 +7,7 @@ import { podOrder } from '../order.ts'
 import type { Region, Screen } from '../screen.ts'
 import { podState } from '../state.ts'
 import { type Cell, type Column, drawTable } from '../table.ts'
-import { gpuCell, NOTHING, portCell, vramCell } from './jobs.ts'
+import { gpuCell, NOTHING, portCell, vramCell } from './cells.ts'
 
 export const STAGE_WORDS: Record<NonNullable<Pod['stage']>, string> = {
   placed: 'placed on a machine',
