@@ -63,7 +63,8 @@ export function loadSettings(options: { home: string; cwd: string; flags?: Setti
   for (const [name, { path, as }] of Object.entries(ENVIRONMENT)) {
     const text = process.env[name]
     if (text === undefined || text === '') continue
-    const value = as === 'number' ? Number(text) : as === 'list' ? text.split(',').map(part => part.trim()) : text
+    const parts = () => text.split(',').flatMap(part => part.trim() || [])
+    const value = as === 'number' ? Number(text) : as === 'list' ? parts() : text
     merge(loaded, check(nest(path, value), name), name)
   }
   if (options.flags) merge(loaded, options.flags, 'flag')
@@ -75,9 +76,11 @@ function readFile(path: string): Settings {
   try {
     parsed = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
   } catch (error) {
+    // V8 quotes the text around the place: here that may be a key.
+    const reason = error instanceof Error ? error.message : String(error)
     throw invalid(
       path,
-      error instanceof Error ? error.message : String(error),
+      reason.replace(/, (\.\.\.)?".*"(\.\.\.)? is not valid JSON$/s, ' is not valid JSON'),
       'Mend the file, or move it away and run autopod config init.',
     )
   }
