@@ -1,0 +1,250 @@
+// Settings from all their sources: what wins, where each value comes from, and what a user is told about a wrong one.
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Fault, type FaultData } from '../../src/domain/fault.ts'
+import { explain, loadSettings, mask, settingsSchema } from '../../src/edge/config.ts'
+import { ENVIRONMENT, type Settings } from '../../src/wire/files-settings.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const known = [...Object.keys(ENVIRONMENT), 'AUTOPOD_HOME']
+const before = new Map(known.map(name => [name, process.env[name]]))
+let home: string
+let cwd: string
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'settings-home-'))
+  cwd = mkdtempSync(join(tmpdir(), 'settings-cwd-'))
+  for (const name of known) delete process.env[name]
+})
+afterEach(() => {
+  for (const folder of [home, cwd]) rmSync(folder, { recursive: true })
+  for (const [name, value] of before) {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
+})
+const text = (contents: unknown) => (typeof contents === 'string' ? contents : JSON.stringify(contents))
+const inHome = (contents: unknown) => writeFileSync(join(home, 'config.json'), text(contents))
+const inFolder = (contents: unknown) => writeFileSync(join(cwd, 'autopod.json'), text(contents))
+const load = (flags?: Settings) => loadSettings({ home, cwd, ...(flags && { flags }) })
+function fault(flags?: Settings): FaultData {
+  try {
+    load(flags)
+  } catch (error) {
+    if (error instanceof Fault) return error.data
+    throw error
+  }
+  throw new Error('no fault')
+}
+
+describe('settings', () => {
+  it('are complete without any file: the public addresses, an image, a disk', () => {
+    const { settings, sources } = load()
+    expect(settings.runpod).toEqual({
+      api_url: 'https://api.runpod.io/v2',
+      graphql_url: 'https://api.runpod.io/graphql',
+    })
+    expect(settings.provider).toBeUndefined()
+    expect(settings.pod).toMatchObject({ gpu_count: 1, disk_gb: 50, volume_path: '/workspace' })
+    expect(new Set(sources.values())).toEqual(new Set(['default']))
+    expect([...sources.keys()]).not.toContain('$schema')
+  })
+
+  it('come from the later of default, home, folder, environment and flag, value by value', () => {
+    inHome({ provider: 'sandbox', pod: { disk_gb: 60, image: 'home', gpu_count: 2, gpu_types: ['A40', 'L4'] } })
+    inFolder({ pod: { image: 'folder', gpu_count: 3, gpu_types: ['4090'] } })
+    process.env.RUNPOD_WORKER_IMAGE = 'environment'
+    process.env.RUNPOD_GPU_TYPE = ''
+    const { settings, sources } = load({ provider: 'runpod', pod: { gpu_count: 4 } })
+    expect(settings.provider).toBe('runpod')
+    expect(settings.pod).toEqual({
+      disk_gb: 60,
+      image: 'environment',
+      gpu_count: 4,
+      // A list is one value: it is replaced, never joined.
+      gpu_types: ['4090'],
+      volume_path: '/workspace',
+      boot_minutes: 15,
+    })
+    const [fromHome, fromFolder] = [join(home, 'config.json'), join(cwd, 'autopod.json')]
+    expect(Object.fromEntries([...sources].filter(([key]) => /^(pod|provider)/.test(key)))).toEqual({
+      provider: 'flag',
+      'pod.disk_gb': fromHome,
+      'pod.image': 'RUNPOD_WORKER_IMAGE',
+      'pod.gpu_count': 'flag',
+      'pod.gpu_types': fromFolder,
+      'pod.volume_path': 'default',
+      'pod.boot_minutes': 'default',
+    })
+  })
+
+  const given: [name: string, value: string, path: string, meant: unknown][] = [
+    ['RUNPOD_API_KEY', 'rpa_0123456789ABCDEF', 'runpod.api_key', 'rpa_0123456789ABCDEF'],
+    ['RUNPOD_API_URL', 'http://127.0.0.1:1/v2', 'runpod.api_url', 'http://127.0.0.1:1/v2'],
+    ['RUNPOD_GRAPHQL_URL', 'http://127.0.0.1:1/graphql', 'runpod.graphql_url', 'http://127.0.0.1:1/graphql'],
+    ['RUNPOD_GPU_TYPE', 'A40, RTX 4090,', 'pod.gpu_types', ['A40', 'RTX 4090']],
+    ['RUNPOD_WORKER_IMAGE', 'me/comfy:1', 'pod.image', 'me/comfy:1'],
+    ['RUNPOD_STORAGE_NAME', 'models', 'pod.volume_name', 'models'],
+    ['RUNPOD_VOLUME_MOUNT_PATH', '/data', 'pod.volume_path', '/data'],
+    ['RUNPOD_DISK_SIZE_GB', '70', 'pod.disk_gb', 70],
+    ['RUNPOD_CONTAINER_DISK_GB', '80', 'pod.disk_gb', 80],
+    ['RUNPOD_SSH_PRIVATE_KEY_PATH', '~/.ssh/id', 'ssh.private_key_path', '~/.ssh/id'],
+    ['RUNPOD_SSH_PUBLIC_KEY_PATH', '~/.ssh/id.pub', 'ssh.public_key_path', '~/.ssh/id.pub'],
+    ['VAST_API_KEY', 'vast-0123456789', 'vast.api_key', 'vast-0123456789'],
+    ['R2_ACCOUNT_ID', 'acc', 'r2.account_id', 'acc'],
+    ['R2_ENDPOINT', 'https://acc.example.com', 'r2.endpoint', 'https://acc.example.com'],
+    ['R2_ACCESS_KEY_ID', 'id-0123456789', 'r2.access_key_id', 'id-0123456789'],
+    ['R2_SECRET_ACCESS_KEY', 'secret-0123456789', 'r2.secret_access_key', 'secret-0123456789'],
+    ['R2_BUCKET', 'bucket', 'r2.bucket', 'bucket'],
+  ]
+  it.each(given)('take %s=%s for %s', (name, value, path, meant) => {
+    process.env[name] = value
+    const { settings, sources } = load()
+    expect(path.split('.').reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], settings)).toEqual(
+      meant,
+    )
+    expect(sources.get(path)).toBe(name)
+  })
+
+  it('know every variable that the page of the command line promises', () => {
+    expect(given.map(([name]) => name).sort()).toEqual(Object.keys(ENVIRONMENT).sort())
+    process.env.RUNPOD_DISK_SIZE_GB = '70'
+    process.env.RUNPOD_CONTAINER_DISK_GB = '80'
+    expect(load().settings.pod?.disk_gb).toBe(80)
+  })
+
+  it('may begin with a byte order mark and name their schema', () => {
+    inHome(`\uFEFF${JSON.stringify({ $schema: './config.schema.json', provider: 'sandbox' })}`)
+    expect(load().settings).toMatchObject({ provider: 'sandbox' })
+    expect(load().settings).not.toHaveProperty('$schema')
+  })
+})
+
+describe('a wrong setting', () => {
+  it('names the file, the key and the nearest key there is', () => {
+    inFolder({ pod: { gpu_typs: ['A40'] }, pods: {} })
+    const { kind, code, message, hint } = fault()
+    expect([kind, code]).toEqual(['operator', 'settings_invalid'])
+    expect(message).toContain(`${join(cwd, 'autopod.json')}: `)
+    expect(message).toContain('unknown key "pod.gpu_typs" (did you mean "gpu_types"?)')
+    expect(message).toContain('unknown key "pods" (did you mean "pod"?)')
+    expect(hint).toContain('autopod schema config')
+  })
+
+  it.each([
+    [{ pod: { disk_gb: '50' } }, 'pod.disk_gb: Invalid input: expected number, received string'],
+    [{ pod: { gpu_types: 'A40' } }, 'pod.gpu_types: Invalid input: expected array, received string'],
+    [{ pod: { gpu_types: ['A40', 3] } }, 'pod.gpu_types.1: '],
+    [{ pod: { cloud: 'public' } }, 'pod.cloud: '],
+    [{ pod: { volume_path: 'workspace' } }, 'pod.volume_path: '],
+    [{ run: { max_pods: 0 } }, 'run.max_pods: '],
+    [{ run: { max_cost_usd: -1 } }, 'run.max_cost_usd: '],
+    [{ run: { first_port: 80 } }, 'run.first_port: '],
+    [{ provider: null }, 'provider: '],
+    [{ runpod: { api_url: 'api.runpod.io' } }, 'runpod.api_url: '],
+    [[], 'the file: '],
+  ])('of the wrong type is refused by its key: %j', (contents, said) => {
+    inHome(contents)
+    expect(fault().message).toContain(`${join(home, 'config.json')}: ${said}`)
+  })
+
+  it('of the environment is refused by the name of its variable', () => {
+    process.env.RUNPOD_DISK_SIZE_GB = 'fifty'
+    expect(fault()).toMatchObject({
+      code: 'settings_invalid',
+      message: expect.stringMatching(/^RUNPOD_DISK_SIZE_GB: pod\.disk_gb: /),
+    })
+  })
+
+  it('is not half obeyed: a good file beside a bad one changes nothing', () => {
+    inHome({ provider: 'sandbox' })
+    inFolder({ provider: 'sandboks' })
+    expect(fault().message).toContain(join(cwd, 'autopod.json'))
+  })
+
+  it.each(['', '{"pod": ', '{"pod": {} "run": {}}', '{"provider": sandbox}', '{"provider": "sandbox",}'])(
+    'in a file that is no JSON is refused with the file and a remedy: %s',
+    contents => {
+      inHome(contents)
+      const { message, hint } = fault()
+      expect(message.startsWith(`${join(home, 'config.json')}: `)).toBe(true)
+      expect(message).toContain('JSON')
+      expect(hint).toContain('autopod config init')
+    },
+  )
+
+  it('shows no key in what is said about it', () => {
+    const key = 'rpa_SECRETSECRETSECRET'
+    for (const contents of [
+      `{"runpod": {"api_key": ${key}}}`,
+      `{"runpod": {"api_key": "${key}" "x": 1}}`,
+      `{"runpod": {"api_key": "${key}`,
+      { runpod: { api_key: `${key} with spaces` } },
+      { runpod: { api_key: [key] } },
+    ]) {
+      inHome(contents)
+      expect(JSON.stringify(fault())).not.toContain('SECRET')
+    }
+  })
+})
+
+describe('config show', () => {
+  it('masks every secret down to the end that tells two keys apart', () => {
+    inHome({
+      runpod: { api_key: 'rpa_0123456789ABCDEF' },
+      vast: { api_key: 'short' },
+      r2: { access_key_id: 'id-0123456789wxyz', secret_access_key: 'secret-0123456789', bucket: 'pictures' },
+    })
+    const rows = Object.fromEntries(explain(load()).map(row => [row.key, row.value]))
+    expect(rows).toMatchObject({
+      'runpod.api_key': '…CDEF',
+      'vast.api_key': '…',
+      'r2.access_key_id': '…wxyz',
+      'r2.secret_access_key': '…6789',
+      'r2.bucket': 'pictures',
+      'pod.disk_gb': 50,
+    })
+    expect(mask('elevenchars')).toBe('…')
+    expect(mask('twelve-chars')).toBe('…hars')
+  })
+
+  it('prints the settings of this folder with their sources, for people and as JSON, and no secret', async () => {
+    inHome({ runpod: { api_key: 'rpa_0123456789ABCDEF' } })
+    inFolder({ pod: { gpu_types: ['A40', 'RTX 4090'] } })
+    const env = { PATH: process.env.PATH, AUTOPOD_HOME: home, R2_SECRET_ACCESS_KEY: 'secret-0123456789' }
+    const show = async (...args: string[]) => {
+      const argv = [join(root, 'src/main.ts'), 'config', 'show', ...args]
+      return (await promisify(execFile)(process.execPath, argv, { cwd, env })).stdout
+    }
+    const [plain, json] = await Promise.all([show(), show('--json')])
+    expect(plain).toMatch(/^SETTING +VALUE +FROM\n/)
+    expect(plain).toContain('["A40","RTX 4090"]')
+    expect(plain).toMatch(/r2\.secret_access_key +…6789 +R2_SECRET_ACCESS_KEY/)
+    const rows = JSON.parse(json) as { key: string; value: unknown; source: string }[]
+    expect(rows).toContainEqual({ key: 'runpod.api_key', value: '…CDEF', source: join(home, 'config.json') })
+    expect(rows.map(row => row.key)).toEqual(rows.map(row => row.key).sort())
+    for (const said of [plain, json]) expect(said).not.toMatch(/0123456789/)
+  })
+})
+
+describe('config.schema.json', () => {
+  it('is what the schema says; else run npm run schemas', () => {
+    const shipped = JSON.parse(readFileSync(join(root, 'config/config.schema.json'), 'utf8'))
+    expect(shipped).toEqual(JSON.parse(JSON.stringify(settingsSchema())))
+  })
+
+  it('accepts the shipped settings and refuses what the program refuses', () => {
+    const ajv = new Ajv2020({ strict: false, logger: false })
+    addFormats.default(ajv)
+    const check = ajv.compile(settingsSchema())
+    expect(check(JSON.parse(readFileSync(join(root, 'config/default.json'), 'utf8')))).toBe(true)
+    expect(check({ pod: { gpu_typs: [] } })).toBe(false)
+    expect(check({ run: { max_pods: 0 } })).toBe(false)
+  })
+})
