@@ -31,6 +31,13 @@ const LOOK_MS = 40
 /** Less than the runner's own limit, which would leave every process behind. */
 const WORLD_MAX_MS = 55_000
 
+/** Every child of this test process that is alive: a suite that is broken off must not leave its clouds behind. */
+const children = new Set<ChildProcess>()
+for (const end of ['exit', 'disconnect'] as const)
+  process.on(end, () => {
+    for (const child of children) child.kill('SIGKILL')
+  })
+
 export type Ended = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }
 export type Running = {
   readonly pid: number
@@ -312,6 +319,8 @@ function runningOf(child: ChildProcess): Running {
     stderr += text
   })
   const { promise: ended, resolve, reject } = Promise.withResolvers<Ended>()
+  children.add(child)
+  child.on('exit', () => children.delete(child))
   child.on('error', reject)
   child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   return {
