@@ -1,6 +1,6 @@
 // What npm would publish: packed, installed into a prefix of its own without scripts, and run from there.
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -16,7 +16,12 @@ const node24 = await findNode(24)
 
 // The only part that may need the registry: whatever is in npm's cache is taken from there.
 beforeAll(async () => {
-  await execute('npm', ['pack', '--pack-destination', folder], { cwd: root })
+  // From a copy: packing builds, and a test leaves nothing behind.
+  const tree = join(folder, 'tree')
+  for (const part of ['src', 'templates', 'config', 'package.json', 'tsconfig.json', 'README.md', 'LICENSE'])
+    cpSync(join(root, part), join(tree, part), { recursive: true })
+  symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'))
+  await execute('npm', ['pack', '--pack-destination', folder], { cwd: tree })
   const archive = join(folder, `autopod-${card.version}.tgz`)
   const quiet = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
   await execute('npm', ['install', '--global', '--prefix', folder, ...quiet, archive], { cwd: folder })
