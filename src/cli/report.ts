@@ -77,10 +77,15 @@ function errorOf(job: Job) {
   return { kind, code, message, hint, node: node ? { id: node.id, class_type: node.classType } : null }
 }
 
+/** Left on purpose. A pod on its way out (of a run that was cancelled, say) is not, whatever `--keep` said. */
+export function isKept(pod: Pod, run: Run): boolean {
+  return run.policy.keep && (pod.status === 'ready' || pod.status === 'stopped')
+}
+
 /** Of a run that is over. */
 export function exitCodeOf(fleet: Fleet, run: Run): number {
   const jobs = jobsOfRun(fleet, run)
-  if (podsOfRun(fleet, run).some(pod => mayBill(pod) && !run.policy.keep)) return EXIT.billing
+  if (podsOfRun(fleet, run).some(pod => mayBill(pod) && !isKept(pod, run))) return EXIT.billing
   const failed = jobs.filter(job => job.status === 'failed')
   if (run.status === 'needs_operator') return EXIT.operator
   if (run.status === 'budget_reached') return EXIT.budget
