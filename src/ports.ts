@@ -81,6 +81,10 @@ export type Provider = {
   start(ref: string): Promise<void>
   /** Resolves, too, when it is already gone. Faults: transient, operator. */
   destroy(ref: string): Promise<void>
+  /** Bills of a pod are whole only so long after it is gone; 0 = at once. */
+  billLagMs: number
+  /** What a pod that is gone was billed; null while the provider does not tell. */
+  billed(ref: string): Promise<Micro | null>
   /** null where the provider does not tell. */
   balance(): Promise<Micro | null>
   /** Lines the provider has on a pod (boot, container); follows until `signal` aborts. */

@@ -133,6 +133,19 @@ export const COMMANDS: Command[] = [
     load: async () => (await import('./act.ts')).drain,
   },
   {
+    name: 'cost',
+    takes: '',
+    summary: 'Where the money went: by cause, job, pod or run.',
+    example: 'autopod cost --by job',
+    flags: {
+      ...providerFlag,
+      ...json,
+      by: { type: 'string', value: 'WHAT', about: 'cause, job, pod or run (cause)' },
+      since: { type: 'string', value: 'DATE', about: 'only what was still on the meter then or later' },
+    },
+    load: async () => (await import('./cost.ts')).cost,
+  },
+  {
     name: 'gpus',
     takes: '',
     summary: 'GPU types, memory, price and stock now.',

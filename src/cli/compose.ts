@@ -20,7 +20,7 @@ import { type Home, ownerToken } from './home.ts'
 import { ensureSandbox, type SandboxAccess } from './sandbox-access.ts'
 
 /** The embedded cloud boots in seconds and answers at once. */
-const SANDBOX_TIMING: RunpodTiming = { settleMs: 1000, pollMs: 300, lookupMs: 5000, createMaxMs: 10_000 }
+const SANDBOX_TIMING: RunpodTiming = { settleMs: 1000, pollMs: 300, lookupMs: 5000, createMaxMs: 10_000, billLagMs: 0 }
 
 /** Faults: operator `key_missing` · `bucket_incomplete` · `ssh_key_unreadable`. */
 export async function compose(

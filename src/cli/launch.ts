@@ -4,7 +4,7 @@ import type { Fact } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import { isSettled, type Job, type JobSpec } from '../domain/job.ts'
-import { needKey, needOf } from '../domain/placement.ts'
+import { type Need, needKey, needOf } from '../domain/placement.ts'
 import type { Offer } from '../domain/pod.ts'
 import type { Policy } from '../domain/run.ts'
 import { accrue, type Micro, microFromUsd } from '../domain/units.ts'
@@ -67,7 +67,8 @@ function findKnown(fleet: Fleet, spec: JobSpec): Job | undefined {
 
 export function policyOf(home: Home, flags: Flags, jobs: number): Policy {
   const { run = {}, pod = {} } = home.settings
-  const cloud = flags.text('cloud') ?? pod.cloud ?? null
+  // A network volume lives in the secure cloud: an offer elsewhere could not mount it.
+  const cloud = flags.text('cloud') ?? (pod.volume_name && home.provider !== 'sandbox' ? 'secure' : pod.cloud) ?? null
   if (cloud !== null && cloud !== 'secure' && cloud !== 'community')
     throw usage(`--cloud ${cloud} is neither secure nor community`, 'Write --cloud secure or --cloud community.')
   const usd = (value: number | undefined) => (value === undefined ? null : microFromUsd(value))
@@ -101,9 +102,8 @@ export async function quote(provider: Provider, { specs, policy }: Order): Promi
   for (const spec of specs) {
     const need = needOf(spec, policy)
     const key = needKey(need)
-    if (!asked.has(key)) asked.set(key, provider.offers(need))
+    if (!asked.has(key)) asked.set(key, offersFor(provider, need, spec))
     const offers = (await asked.get(key)) as Offer[]
-    if (offers.length === 0 && need.gpuTypes.length > 0) await refuseUnknown(provider, need.gpuTypes, spec)
     const offer = offers.find(candidate => candidate.stock !== 'none') ?? offers[0] ?? null
     const byTime = offer && spec.timeoutMs !== null ? accrue(offer.perHour, spec.timeoutMs) : null
     const tries = 1 + policy.retries
@@ -113,20 +113,14 @@ export async function quote(provider: Provider, { specs, policy }: Order): Promi
   return quotes
 }
 
-/** A type that is nowhere in the catalogue is a typing error, not a shortage. */
-async function refuseUnknown(provider: Provider, wanted: string[], spec: JobSpec): Promise<void> {
-  const { sameGpu } = await import('../domain/placement.ts')
-  const { didYouMean } = await import('../domain/nearest.ts')
-  const types = await provider.gpus()
-  const unknown = wanted.filter(name => !types.some(type => sameGpu(name, { gpuType: type.id, gpuName: type.name })))
-  if (unknown.length < wanted.length) return
-  const names = types.map(type => type.name)
-  throw new Fault({
-    kind: 'job',
-    code: 'gpu_unknown',
-    message: `${spec.source}: ${provider.name} has no GPU type ${unknown.map(name => `"${name}"${didYouMean(name, names)}`).join(', ')}`,
-    hint: 'See autopod gpus for the types there are.',
-  })
+/** A type that is nowhere in the catalogue is a typing error of one job file: the message names it. */
+async function offersFor(provider: Provider, need: Need, spec: JobSpec): Promise<Offer[]> {
+  try {
+    return await provider.offers(need)
+  } catch (error) {
+    if (!(error instanceof Fault) || error.data.code !== 'gpu_unknown') throw error
+    throw new Fault({ ...error.data, message: `${spec.source}: ${error.data.message}` })
+  }
 }
 
 /** `run_20261122_153045_a1b2c3d4`: sorts by time, and its last eight characters mark its pods. */

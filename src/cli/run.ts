@@ -16,7 +16,7 @@ import { type Home, openHome } from './home.ts'
 import { facts, type Order, order, type Quote, quote } from './launch.ts'
 import { isUnderWay, pastOf } from './past.ts'
 import { plainScreen, summary } from './plain.ts'
-import { exitCodeOf, jobsOfRun, podsOfRun, resultOf } from './report.ts'
+import { exitCodeOf, isKept, jobsOfRun, podsOfRun, resultOf } from './report.ts'
 import { ensureSandbox } from './sandbox-access.ts'
 import { onSignals } from './signals.ts'
 
@@ -75,7 +75,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   const theRun = follow.fleet.runs.get(ordered.runId) as Run
   const result = resultOf(follow.fleet, theRun, systemClock.now(), home.cwd)
   const left = podsOfRun(follow.fleet, theRun).filter(mayBill)
-  const isBilling = left.length > 0 && !theRun.policy.keep
+  const isBilling = left.some(pod => !isKept(pod, theRun))
   const code =
     ending === 'interrupted' && theRun.status !== 'completed' && !isBilling
       ? EXIT.interrupted
@@ -84,7 +84,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   if (flags.on('json')) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
   else if (mode !== 'events') process.stdout.write(text)
   for (const pod of left) {
-    const line = theRun.policy.keep
+    const line = isKept(pod, theRun)
       ? `kept: ${pod.name}, ${formatUsd(pod.offer.perHour)}/h until autopod kill ${pod.id}`
       : `may still be billed: ${pod.name}; end it with autopod kill ${pod.id}`
     process.stderr.write(`${line}\n`)

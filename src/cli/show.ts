@@ -1,5 +1,7 @@
 // Listings: status, jobs, pods; as tables for people, as JSON for scripts.
+
 import { allocate, hourlyRate, jobCost, runCost } from '../domain/cost.ts'
+import { Fault } from '../domain/fault.ts'
 import type { Job } from '../domain/job.ts'
 import { mayBill, type Pod, podCost } from '../domain/pod.ts'
 import { formatClock, formatUsd, usdFromMicro } from '../domain/units.ts'
@@ -99,7 +101,14 @@ export async function pods({ flags }: Invocation): Promise<number> {
     const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
     for (const provider of openProviders(home, sandbox)) {
       const listing = await provider.list()
-      if (listing.known) account.push(...listing.pods)
+      // No list is not an empty list: to say nothing would be to say that there is nothing.
+      if (!listing.known)
+        throw new Fault({
+          kind: 'transient',
+          code: 'listing_unknown',
+          message: `${provider.name} does not say which pods there are: ${listing.why}`,
+        })
+      account.push(...listing.pods)
     }
   }
   return looking(view(home), follow => {

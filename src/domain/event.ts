@@ -42,8 +42,10 @@ export type Fact =
   | { type: 'pod.release_requested'; podId: string; cause: string }
   | { type: 'pod.release_accepted'; podId: string }
   | { type: 'pod.gone'; podId: string; billedUntil: Millis }
+  | { type: 'pod.billed'; podId: string; micro: Micro }
   | { type: 'attempt.requested'; jobKey: string; attempt: number; podId: string; promptId: string }
   | { type: 'attempt.started'; jobKey: string; attempt: number }
+  | { type: 'attempt.rendered'; jobKey: string; attempt: number }
   | { type: 'artifact.stored'; jobKey: string; attempt: number; artifact: Artifact }
   | { type: 'attempt.succeeded'; jobKey: string; attempt: number }
   | { type: 'attempt.failed'; jobKey: string; attempt: number; fault: FaultData }

@@ -77,6 +77,7 @@ export function applyToJob(fleet: Fleet, event: Event): void {
         status: 'requested',
         requestedAt: event.at,
         startedAt: null,
+        renderedAt: null,
         endedAt: null,
         fault: null,
         artifacts: [],
@@ -91,6 +92,9 @@ export function applyToJob(fleet: Fleet, event: Event): void {
       attempt.startedAt ??= event.at
       return
     }
+    case 'attempt.rendered':
+      liveAttemptOf(job, event.attempt).renderedAt ??= event.at
+      return
     case 'artifact.stored':
       liveAttemptOf(job, event.attempt).artifacts.push(event.artifact)
       return

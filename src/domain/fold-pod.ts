@@ -82,6 +82,9 @@ export function applyToPod(fleet: Fleet, event: Event): void {
       Object.assign(pod, { status: 'gone', goneAt: event.at })
       closeMeters(pod, event.billedUntil)
       return
+    case 'pod.billed':
+      pod.billed = event.micro
+      return
   }
 }
 
@@ -112,6 +115,7 @@ function newPod(event: Extract<Event, { type: 'pod.requested' }>): Pod {
     goneAt: null,
     linkLostAt: null,
     // The meter runs from the request: whoever waits for proof before counting, counts too little.
+    billed: null,
     meters: [{ from: event.at, to: null, perHour: event.offer.perHour }],
   }
 }

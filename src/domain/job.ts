@@ -79,6 +79,8 @@ export type Attempt = {
   requestedAt: Millis
   /** The executor accepted it (ComfyUI queued the prompt). */
   startedAt: Millis | null
+  /** The work is done; only its files are still on their way. */
+  renderedAt: Millis | null
   endedAt: Millis | null
   fault: FaultData | null
   artifacts: Artifact[]

@@ -73,13 +73,19 @@ export type Pod = {
   goneAt: Millis | null
   linkLostAt: Millis | null
   meters: Meter[]
+  /** What the provider says it took, once it says so; our own meter until then. */
+  billed: Micro | null
 }
 
-/** What the pod has cost from the create request to `until`. */
+/**
+ * What the pod has cost from the create request to `until`. Once the provider's bill is known it is the last word: our meter, which
+ * runs until the proof that the pod is gone, is cut at its end.
+ */
 export function podCost(pod: Pod, until: Millis): Micro {
   let total = 0
   for (const meter of pod.meters) total += accrue(meter.perHour, Math.min(meter.to ?? until, until) - meter.from)
-  return total
+  if (pod.billed === null) return total
+  return pod.goneAt !== null && until >= pod.goneAt ? pod.billed : Math.min(total, pod.billed)
 }
 
 /** Milliseconds on the meter. */

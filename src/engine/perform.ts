@@ -41,9 +41,7 @@ async function ask(context: Context, { need, answer }: Question): Promise<void> 
   if (asked.ok) return answer(asked.value)
   answer([])
   context.trace.engine(`offers: ${asked.fault.message}`)
-  if (asked.fault.kind === 'operator' || asked.fault.kind === 'job') {
-    context.journal.record(() => [
-      { type: 'operator.needed', provider: provider.name, fault: { ...asked.fault, kind: 'operator' } },
-    ])
+  if (asked.fault.kind === 'operator') {
+    context.journal.record(() => [{ type: 'operator.needed', provider: provider.name, fault: asked.fault }])
   }
 }

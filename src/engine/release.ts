@@ -1,4 +1,5 @@
 // Ending and pausing pods: retried for ever with backoff, and believed only when the provider proves it.
+import type { Fact } from '../domain/event.ts'
 import { podOf } from '../domain/lookup.ts'
 import { type Context, providerNamed } from './context.ts'
 import { backOff, settle } from './settle.ts'
@@ -40,9 +41,12 @@ export async function release(context: Context, podId: string, signal: AbortSign
       continue
     }
     const billedUntil = firstAbsent.at
-    journal.record(fleet =>
-      podOf(fleet, podId).status === 'releasing' ? [{ type: 'pod.gone', podId, billedUntil }] : [],
-    )
+    const bill = provider.billLagMs === 0 ? await settle(() => provider.billed(ref)) : null
+    journal.record(fleet => {
+      if (podOf(fleet, podId).status !== 'releasing') return []
+      const gone: Fact = { type: 'pod.gone', podId, billedUntil }
+      return bill?.ok && bill.value !== null ? [gone, { type: 'pod.billed', podId, micro: bill.value }] : [gone]
+    })
     return
   }
 }

@@ -69,7 +69,7 @@ export async function work(
       giveUp({ kind: 'pod', code: 'cancel_ignored', message: `${podId} did not stop ${job.spec.jobId} in time` })
     }
   } finally {
-    over.abort()
+    over.abort('over')
   }
 
   /** Whatever it still does, nobody may be put beside it. */
@@ -98,7 +98,12 @@ function ears(context: Context, jobKey: string, attempt: number, podId: string):
           ? []
           : [{ type: 'artifact.stored', jobKey, attempt, artifact }],
       ),
-    gauge: gauge => gauges.job(jobKey, { ...gauge, attempt }),
+    gauge(gauge) {
+      gauges.job(jobKey, { ...gauge, attempt })
+      // The GPU is done: from here on the meter runs for files.
+      if (gauge.phase === 'outputs')
+        record(live => (live.renderedAt ? [] : [{ type: 'attempt.rendered', jobKey, attempt }]))
+    },
     preview: image => trace.preview(jobKey, image),
     log: line => trace.pod(podId, line),
   }

@@ -82,10 +82,14 @@ export function tell(event: Event): Line {
       return plain(`${event.podId} termination accepted`)
     case 'pod.gone':
       return plain(`${event.podId} proven gone`)
+    case 'pod.billed':
+      return plain(`${event.podId} billed: ${formatUsd(event.micro)}`)
     case 'attempt.requested':
       return plain(`${job(event.jobKey)} attempt ${event.attempt} given to ${event.podId}`)
     case 'attempt.started':
       return plain(`${job(event.jobKey)} attempt ${event.attempt} started`)
+    case 'attempt.rendered':
+      return plain(`${job(event.jobKey)} attempt ${event.attempt} rendered`)
     case 'artifact.stored':
       return plain(`${job(event.jobKey)} stored ${event.artifact.file}, ${formatBytes(event.artifact.bytes)}`)
     case 'attempt.succeeded':

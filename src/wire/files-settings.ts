@@ -39,7 +39,7 @@ export const settingsFile = z.strictObject({
       image: z.string().min(1).optional().describe('Container image with sshd and ComfyUI.'),
       disk_gb: z.int().min(5).max(4096).optional().describe('Container disk.'),
       volume_name: z.string().min(1).optional().describe('Network volume, by name.'),
-      volume_path: z.string().startsWith('/').optional().describe('Where it is mounted.'),
+      volume_path: z.string().regex(/^\//, { error: 'must begin with /' }).optional().describe('Where it is mounted.'),
       boot_minutes: z.number().positive().max(120).optional().describe('Longest way from the order to a usable pod.'),
     })
     .optional(),

@@ -62,6 +62,9 @@ export const NetworkVolumes = z.object({
   networkVolumes: z.array(z.object({ id: z.string(), name: z.string(), size: z.number(), dataCenter: z.string() })),
 })
 
+/** `billing/pods`: records lag behind, by an hour and more (reports, 2026). */
+export const PodBilling = z.object({ records: z.array(z.object({ podId: z.string(), totalAmount: z.number() })) })
+
 export const LogLine = z.object({ ts: z.string(), source: z.string(), line: z.string() })
 
 export const Balance = z.object({

@@ -17,7 +17,7 @@ import { clientOf, status, validate } from './runpod-answers.ts'
 
 /** Longer than the 800 ms that the cloud's lists may lag. */
 export const SETTLE_MS = 900
-export const TIMING: RunpodTiming = { settleMs: SETTLE_MS, pollMs: 15, lookupMs: 60, createMaxMs: 600 }
+export const TIMING: RunpodTiming = { settleMs: SETTLE_MS, pollMs: 15, lookupMs: 60, createMaxMs: 600, billLagMs: 0 }
 
 export type Call = Asked & { path: string; headers: IncomingMessage['headers'] }
 /** `cut` closes the connection without an answer; `torn` in the middle of the body. */

@@ -3,7 +3,7 @@ import { Fault } from '../../domain/fault.ts'
 import type { Offer } from '../../domain/pod.ts'
 import { microFromUsd } from '../../domain/units.ts'
 import type { Boot, Clock, GpuType, Listing, PodRow, Provider } from '../../ports.ts'
-import { Balance, type CreatePod, type Gpu, Gpus, NetworkVolumes, Pod, PodList } from '../../wire/runpod.ts'
+import { Balance, type CreatePod, type Gpu, Gpus, NetworkVolumes, Pod, PodBilling, PodList } from '../../wire/runpod.ts'
 import { ask, type Call, CREATE_TIMEOUT_MS, jsonOf, plainOf, type RunpodOptions, refusal, send } from './runpod-api.ts'
 import { followLogs } from './runpod-logs.ts'
 import { offersOf, priceOf, rank, refuseUnknown, stockOf } from './runpod-offers.ts'
@@ -14,6 +14,7 @@ export type RunpodTiming = {
   /** How long a creation with an unclear answer is looked up by its name. */
   lookupMs: number
   createMaxMs: number
+  billLagMs: number
 }
 
 /** 60 requests a minute for all of a user's programs (REST v2 rate-limit headers): one list every 5 s leaves most of them. */
@@ -22,6 +23,8 @@ export const RUNPOD_TIMING: RunpodTiming = {
   pollMs: 5_000,
   lookupMs: 30_000,
   createMaxMs: CREATE_TIMEOUT_MS + 30_000,
+  // Records were still empty an hour later (reports, 2026); settlement runs every five minutes.
+  billLagMs: 2 * 3_600_000,
 }
 
 export function createRunpod(name: string, options: RunpodOptions & { clock: Clock; timing: RunpodTiming }): Provider {
@@ -150,6 +153,7 @@ export function createRunpod(name: string, options: RunpodOptions & { clock: Clo
     pollMs: timing.pollMs,
     settleMs: timing.settleMs,
     createMaxMs: timing.createMaxMs,
+    billLagMs: timing.billLagMs,
     async gpus() {
       const [secure, community] = await Promise.all([
         catalogue({ gpuCount: 1, cloud: 'secure' }),
@@ -221,6 +225,17 @@ export function createRunpod(name: string, options: RunpodOptions & { clock: Clo
         if (tries > 0) throw new Fault({ kind: 'transient', code: 'pod_locked', message })
         await unlock(ref)
       }
+    },
+    async billed(ref) {
+      const { records } = await ask(
+        options,
+        { method: 'GET', path: `/billing/pods?podId=${ref}&bucketSize=day` },
+        PodBilling,
+      )
+      const mine = records.filter(record => record.podId === ref)
+      return mine.length === 0
+        ? null
+        : mine.reduce((sum, record) => sum + Math.round(record.totalAmount * 1_000_000), 0)
     },
     async balance() {
       const body = { query: 'query { myself { clientBalance currentSpendPerHr } }' }
