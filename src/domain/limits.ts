@@ -21,6 +21,8 @@ export type Limits = {
   cancelMs: number
   /** GPU samples. */
   sampleMs: number
+  /** How soon a command of another process, or a moment that was waited for, is noticed. */
+  listenMs: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -34,4 +36,5 @@ export const DEFAULT_LIMITS: Limits = {
   backoffMs: 2_000,
   cancelMs: 20_000,
   sampleMs: 5_000,
+  listenMs: 200,
 }

@@ -28,8 +28,6 @@ export type Engine = {
   stop(): Promise<void>
 }
 
-/** How soon a command of another process is noticed. */
-const LISTEN_MS = 200
 /** An effect that hangs for longer is an open question for the next engine, as after a crash. */
 const STOP_MAX_MS = 5000
 
@@ -57,7 +55,7 @@ export function startEngine(options: EngineOptions): Engine {
 
   const crash = (error: unknown) => {
     if (!stopping.signal.aborted) {
-      stopping.abort()
+      stopping.abort('stopping')
       settle.reject(error)
     }
     wake()
@@ -130,7 +128,7 @@ export function startEngine(options: EngineOptions): Engine {
       gauges.flushIfDue()
       // It stays ready for runs that other processes hand over, until it is stopped.
       if (openRuns(journal.fleet).length === 0 && asking.size === 0 && !owes(journal.fleet)) settle.resolve()
-      await Promise.race([woken.promise, clock.sleep(LISTEN_MS, stopping.signal)])
+      await Promise.race([woken.promise, clock.sleep(options.limits.listenMs, stopping.signal)])
     }
   }
   const unlisten = journal.onEvent(() => wake())
@@ -146,7 +144,7 @@ export function startEngine(options: EngineOptions): Engine {
       wake()
     },
     async stop() {
-      stopping.abort()
+      stopping.abort('stopping')
       wake()
       await looping
       unlisten()
@@ -157,7 +155,7 @@ export function startEngine(options: EngineOptions): Engine {
         // A creation is waited for: what it makes is billed, and this engine alone is about to hear of it.
         [...running].map(([key, { done }]) => (key.startsWith('create:') ? done : Promise.race([done, patience]))),
       )
-      late.abort()
+      late.abort('late')
       await slots.close()
       gauges.flush()
       journal.record(() => [{ type: 'engine.stopped', engineId }])

@@ -38,7 +38,7 @@ export async function tend(context: Context, podId: string, signal: AbortSignal)
       deadline = context.clock.now() + linkLostMs
     }
   } finally {
-    logs.abort()
+    logs.abort('over')
     await following
     // An engine that stops frees the port for the next one; a pod that goes frees it for the next pod.
     await context.slots.drop(podId)
@@ -50,7 +50,7 @@ async function hold(context: Context, podId: string, machine: Machine, signal: A
   const over = new AbortController()
   const sampling = sample(context, podId, machine, AbortSignal.any([signal, over.signal]))
   const ended = await Promise.race([machine.closed, aborted(signal)])
-  over.abort()
+  over.abort('over')
   machine.close()
   await sampling
   return ended?.message ?? 'closed'

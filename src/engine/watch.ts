@@ -44,7 +44,7 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
       const over = new AbortController()
       const quiet = clock.sleep(provider.pollMs * 3, AbortSignal.any([signal, over.signal]))
       await Promise.race([quiet, sightings.wanted(name)])
-      over.abort()
+      over.abort('over')
     }
   }
 }

@@ -6,6 +6,7 @@ export type Chance = {
   next(): number
   between(low: number, high: number): number
   happens(probability: number): boolean
+  pick<T>(items: readonly T[]): T
   uuid(): string
 }
 
@@ -18,58 +19,106 @@ export function createChance(seed: number): Chance {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
-  const hex = (digits: number) => Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join('')
+  const hex = (digits: number) =>
+    Math.floor(next() * 16 ** digits)
+      .toString(16)
+      .padStart(digits, '0')
   return {
     next,
     between: (low, high) => Math.floor(low + next() * (high - low)),
-    happens: probability => next() < probability,
-    uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`,
+    // Weather that is off draws nothing: most of it is, in most worlds.
+    happens: probability => probability > 0 && next() < probability,
+    pick: items => items[Math.floor(next() * items.length)] as (typeof items)[number],
+    uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(6)}${hex(6)}`,
   }
 }
 
-type Timer = { at: number; order: number; ring(): void }
+/** `ring` is null once it woke. */
+type Timer = { at: number; order: number; ring: (() => void) | null }
 
 export type VirtualClock = Clock & {
+  /** Like `sleep`, ended early by any of several signals: much cheaper than a signal made of them. */
+  sleepUnless(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void>
   /** Everything that can happen now has happened; then the next sleeper wakes. False when nobody sleeps. */
   step(): Promise<boolean>
+  /** Time passes and no sleeper is woken before it is over: the machine was asleep. */
+  skip(ms: number): void
 }
 
 /** Starts at a date of the project's own time, so that times in failures can be read. */
 export const BEGINNING = Date.UTC(2026, 10, 22)
 
 export function createClock(chance: Chance): VirtualClock {
-  const timers = new Set<Timer>()
+  const heap: Timer[] = []
   let now = BEGINNING
   let order = 0
+  const sleepUnless = (ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> => {
+    if (signals.some(signal => signal?.aborted)) return Promise.resolve()
+    return new Promise(resolve => {
+      const ring = () => {
+        timer.ring = null
+        for (const signal of signals) signal?.removeEventListener('abort', ring)
+        resolve()
+      }
+      const timer: Timer = { at: now + Math.max(0, ms), order: order++, ring }
+      push(heap, timer)
+      for (const signal of signals) signal?.addEventListener('abort', ring, { once: true })
+    })
+  }
   return {
     now: () => now,
     uuid: () => chance.uuid(),
-    sleep(ms, signal) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      if (signal?.aborted) return Promise.resolve()
-      const timer: Timer = {
-        at: now + Math.max(0, ms),
-        order: order++,
-        ring() {
-          timers.delete(timer)
-          signal?.removeEventListener('abort', timer.ring)
-          resolve()
-        },
-      }
-      timers.add(timer)
-      signal?.addEventListener('abort', timer.ring, { once: true })
-      return promise
+    sleep: (ms, signal) => sleepUnless(ms, signal),
+    sleepUnless,
+    skip(ms) {
+      now += ms
     },
     async step() {
-      // Node runs all microtasks before this: the world is idle afterwards.
-      await new Promise(resolve => setImmediate(resolve))
-      let first: Timer | null = null
-      for (const timer of timers)
-        if (!first || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) first = timer
-      if (!first) return false
-      now = Math.max(now, first.at)
-      first.ring()
-      return true
+      // Node runs it after all microtasks: the world is idle then. Much cheaper than a round of the event loop.
+      await new Promise<void>(resolve => process.nextTick(resolve))
+      for (;;) {
+        const first = pop(heap)
+        if (!first) return false
+        // Woken early by its signal.
+        if (!first.ring) continue
+        now = Math.max(now, first.at)
+        first.ring()
+        return true
+      }
     },
   }
+}
+
+/** A binary heap by time, then by order of going to sleep. */
+function before(a: Timer, b: Timer): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}
+
+function push(heap: Timer[], timer: Timer): void {
+  let at = heap.push(timer) - 1
+  while (at > 0) {
+    const parent = (at - 1) >> 1
+    if (!before(timer, heap[parent] as Timer)) break
+    heap[at] = heap[parent] as Timer
+    at = parent
+  }
+  heap[at] = timer
+}
+
+function pop(heap: Timer[]): Timer | null {
+  const first = heap[0]
+  const last = heap.pop()
+  if (!first || !last) return null
+  if (heap.length === 0) return first
+  let at = 0
+  for (;;) {
+    let child = 2 * at + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && before(heap[child + 1] as Timer, heap[child] as Timer)) child++
+    if (!before(heap[child] as Timer, last)) break
+    heap[at] = heap[child] as Timer
+    at = child
+  }
+  heap[at] = last
+  return first
 }

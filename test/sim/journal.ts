@@ -42,11 +42,11 @@ export function createSharedJournal(): SharedJournal {
             kill()
             live()
           }
-          const own = facts.map((fact, index) => ({ ...structuredClone(fact), seq: events.length + 1 + index, at }))
+          const own = facts.map((fact, index) => frozen({ ...fact, seq: events.length + 1 + index, at }))
           events.push(...own)
           seen = events.length
           versionSeen = seen
-          for (const event of own) for (const listener of listeners) listener(structuredClone(event))
+          for (const event of own) for (const listener of listeners) listener(event)
           if (death === 'after') {
             kill()
             live()
@@ -56,7 +56,7 @@ export function createSharedJournal(): SharedJournal {
         read(afterSeq) {
           live()
           seen = events.length
-          return structuredClone(events.slice(afterSeq))
+          return events.slice(afterSeq)
         },
         changed() {
           const moved = versionSeen !== events.length
@@ -80,4 +80,15 @@ export function createSharedJournal(): SharedJournal {
       }
     },
   }
+}
+
+/** Processes share no memory. Frozen, events can be shared here without a copy: whoever changes one throws. */
+function frozen<T extends object>(value: T): T {
+  if (Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const key in value) {
+    const part = value[key]
+    if (typeof part === 'object' && part !== null) frozen(part)
+  }
+  return value
 }

@@ -23,7 +23,13 @@ export type PodWorld = {
   jobMs: [low: number, high: number]
 }
 
-type SimMachine = Machine & { pod: CloudPod; drop(error: Error): void; up: boolean }
+type SimMachine = Machine & {
+  pod: CloudPod
+  drop(error: Error): void
+  up: boolean
+  /** Aborts with the connection. */
+  link: AbortSignal
+}
 
 /** `open` counts tunnels that are held, so that a world can see that all were closed. */
 export function createDialer(world: PodWorld, open: Set<number>): Dialer {
@@ -56,12 +62,13 @@ function createMachine({ chance, clock, cloud }: PodWorld, pod: CloudPod): SimMa
   const over = new AbortController()
   const end = (error: Error | null) => {
     machine.up = false
-    over.abort()
+    over.abort('closed')
     closed.resolve(error)
   }
   const machine: SimMachine = {
     pod,
     up: true,
+    link: over.signal,
     hostKey: `SHA256:${pod.ref}`,
     closed: closed.promise,
     drop: end,
@@ -94,17 +101,16 @@ function createMachine({ chance, clock, cloud }: PodWorld, pod: CloudPod): SimMa
 }
 
 async function quiet(...signals: (AbortSignal | undefined)[]): Promise<void> {
-  const any = AbortSignal.any(signals.filter(signal => signal !== undefined))
-  if (any.aborted) return
-  await new Promise(resolve => any.addEventListener('abort', resolve, { once: true }))
+  if (signals.some(signal => signal?.aborted)) return
+  await new Promise(resolve => {
+    for (const signal of signals) signal?.addEventListener('abort', resolve, { once: true })
+  })
 }
 
 export function createExecutor(world: PodWorld): Executor {
   const { chance, clock, cloud, shelf } = world
   const step = async (machine: SimMachine, signal: AbortSignal, ms: number) => {
-    const link = new AbortController()
-    void machine.closed.then(() => link.abort())
-    await clock.sleep(ms, AbortSignal.any([signal, link.signal]))
+    await clock.sleepUnless(ms, signal, machine.link)
     signal.throwIfAborted()
     if (!machine.up || !cloud.alive(machine.pod)) throw fault('pod', 'connection_lost')
   }

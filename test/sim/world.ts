@@ -25,6 +25,7 @@ export const SIM_LIMITS: Limits = {
   cancelMs: 5_000,
   backoffMs: 500,
   sampleMs: 60_000,
+  listenMs: 1_000,
 }
 
 export type WorldOptions = {
@@ -281,7 +282,7 @@ export function createWorld(options: WorldOptions): World {
     if (tunnels.size > 0) forbid(`${tunnels.size} tunnels are still open`)
     world.known = engine.fleet
     // Another process may have written after its last word.
-    if (engine.fleet.seq === fleet.seq && story(engine.fleet) !== story(fleet))
+    if (engine.fleet.seq === fleet.seq && !same(said(engine.fleet), said(fleet)))
       forbid('the engine knows another fleet than the journal tells')
     return early ? 'handed over' : 'done'
 
@@ -317,6 +318,8 @@ export function createWorld(options: WorldOptions): World {
       stop: ref => cloud.pause(ref, true),
       start: ref => cloud.pause(ref, false),
       destroy: ref => cloud.destroy(ref),
+      billLagMs: 0,
+      billed: async () => null,
       balance: async () => null,
       logs: (_ref, _onLine, signal) =>
         new Promise(resolve => {
@@ -342,15 +345,25 @@ export function createWorld(options: WorldOptions): World {
         forbid(`${known.id} is accounted at ${podCost(known, clock.now())} and was billed ${cloud.billed(real)}`)
     }
     const again = emptyFleet()
-    for (const event of journal.events) apply(again, structuredClone(event))
-    if (story(again) !== story(fleet)) forbid('the journal folded again gives another fleet')
+    for (const event of journal.events) apply(again, JSON.parse(JSON.stringify(event)))
+    if (!same(said(again), said(fleet))) forbid('the journal folded again gives another fleet')
   }
 }
 
-/** Everything of a fleet as text, to compare; a provider of which nothing is said is as good as none. */
-function story(fleet: Fleet): string {
-  const said = [...fleet.providers].filter(([, state]) => Object.values(state).some(value => value !== null))
-  return JSON.stringify({ ...fleet, providers: said }, (_, value) => (value instanceof Map ? [...value] : value))
+/** A provider of which nothing is said is as good as none. */
+function said(fleet: Fleet): Fleet {
+  const providers = [...fleet.providers].filter(([, state]) => Object.values(state).some(value => value !== null))
+  return { ...fleet, providers: new Map(providers) }
+}
+
+/** Equal in all their parts, Maps also in their order. */
+function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (a instanceof Map || b instanceof Map) return a instanceof Map && b instanceof Map && same([...a], [...b])
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  return keys.every(key => same(a[key as keyof typeof a], b[key as keyof typeof b]))
 }
 
 /** A port in a process that may die: nothing it is asked for ever comes back to a dead process. */
