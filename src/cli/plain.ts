@@ -13,6 +13,8 @@ import { clean, table } from './table.ts'
 
 /** A line for everybody at work, this often. */
 const PROGRESS_MS = 5000
+/** Older figures are not shown as if they still held. */
+const SILENT_MS = 15_000
 
 /** Facts that only somebody who looks for a fault wants to read. */
 const QUIET = new Set<Event['type']>([
@@ -36,14 +38,16 @@ export function plainScreen(follow: Follow, runId: string): () => void {
   const unlisten = follow.onEvent(tell)
   const stop = every(PROGRESS_MS, () => {
     const parts: string[] = []
+    const now = systemClock.now()
     for (const job of follow.fleet.jobs.values()) {
       const gauge = job.runId === runId && job.status === 'running' ? follow.gauges().jobs.get(job.key) : undefined
-      if (gauge)
+      if (gauge && now - gauge.at > SILENT_MS)
+        parts.push(`${job.spec.jobId} no news for ${formatClock(now - gauge.at)}`)
+      else if (gauge)
         parts.push(
           `${job.spec.jobId} ${gauge.fraction === null ? gauge.phase : `${Math.floor(gauge.fraction * 100)} %`}`,
         )
     }
-    const now = systemClock.now()
     if (parts.length > 0) write(now, `${parts.join(', ')} · spent ${formatUsd(runCost(follow.fleet, runId, now))}`)
   })
   return () => {

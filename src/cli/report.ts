@@ -32,6 +32,9 @@ export function costOfPods(pods: Pod[], until: number): Micro {
 
 export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
   const until = run.closedAt ?? now
+  const pods = podsOfRun(fleet, run)
+  // What a job cost in an earlier launch was that launch's: shares and total speak of the same pods.
+  const paid: Fleet = { ...fleet, pods: new Map(pods.map(pod => [pod.id, pod])) }
   const allocation = allocate(fleet)
   return {
     version: 1,
@@ -41,7 +44,7 @@ export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
     started_at: new Date(run.openedAt).toISOString(),
     finished_at: run.closedAt === null ? null : new Date(run.closedAt).toISOString(),
     duration_s: seconds(until - run.openedAt),
-    cost_usd: usdFromMicro(costOfPods(podsOfRun(fleet, run), now)),
+    cost_usd: usdFromMicro(costOfPods(pods, now)),
     jobs: jobsOfRun(fleet, run).map(job => {
       const pod = fleet.pods.get(job.attempts.at(-1)?.podId ?? '')
       const begun = job.attempts[0]?.requestedAt
@@ -52,12 +55,12 @@ export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
         pod_id: pod?.ref ?? null,
         local_port: pod?.localPort ?? null,
         duration_s: begun === undefined ? 0 : seconds((job.settledAt ?? now) - begun),
-        cost_usd: usdFromMicro(jobCost(fleet, job, now, allocation)),
+        cost_usd: usdFromMicro(jobCost(paid, job, now, allocation)),
         outputs: job.published.map(file => ({ ...file, path: file.path && (relative(cwd, file.path) || file.path) })),
         error: job.fault && job.status !== 'completed' ? errorOf(job) : null,
       }
     }),
-    pods: podsOfRun(fleet, run).map(pod => ({
+    pods: pods.map(pod => ({
       pod_id: pod.ref,
       name: pod.name,
       provider: pod.provider,

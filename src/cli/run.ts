@@ -19,6 +19,7 @@ import { plainScreen, summary } from './plain.ts'
 import { exitCodeOf, isKept, jobsOfRun, podsOfRun, resultOf } from './report.ts'
 import { ensureSandbox } from './sandbox-access.ts'
 import { onSignals } from './signals.ts'
+import { canPaint } from './tty.ts'
 
 /** Dearer than this asks first: a slip in a job file should not rent eight H200. */
 const ASK_ABOVE_PER_HOUR = 1_000_000
@@ -61,7 +62,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
     ? 'events'
     : flags.on('json')
       ? 'silent'
-      : !flags.on('plain') && process.stdout.isTTY && process.stdin.isTTY
+      : !flags.on('plain') && canPaint()
         ? 'screen'
         : 'plain'
   const ending = await accompany(follow, home, ordered.runId, mode, flags.on('ascii'))

@@ -22,6 +22,8 @@ export async function sandbox({ flags }: Invocation): Promise<number> {
   } catch (error) {
     throw usage(`--faults: ${(error as Error).message}`, 'For example --faults capacity,429=0.5.')
   }
+  // Pods' folders hold other people's pictures and keys: nobody else's business, wherever --state lies.
+  process.umask(0o077)
   const stateDir = resolve(flags.text('state') ?? join(homeDir(), 'sandbox', 'cloud'))
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const held = lock(join(stateDir, 'server.lock'))

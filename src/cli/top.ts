@@ -5,10 +5,10 @@ import { view } from './follow.ts'
 import { openHome } from './home.ts'
 import { screen } from './screen.ts'
 import { onSignals } from './signals.ts'
+import { canPaint } from './tty.ts'
 
 export async function top({ flags }: Invocation): Promise<number> {
-  if (!process.stdout.isTTY || !process.stdin.isTTY)
-    throw usage('top needs a terminal', 'For pipes: autopod status, jobs or pods, with --json.')
+  if (!canPaint()) throw usage('top needs a terminal', 'For pipes: autopod status, jobs or pods, with --json.')
   const home = openHome(flags)
   const follow = view(home)
   const shown = screen(follow, home, null, { readonly: flags.on('readonly'), ascii: flags.on('ascii') })

@@ -10,8 +10,9 @@ export type Verdict = { again: true; dueAt: Millis; why: string } | { again: fal
 export function verdict(job: Job, retries: number, limits: Limits): Verdict {
   const last = job.attempts.at(-1)
   const fault = last?.fault
-  if (!last || !fault) return { again: true, dueAt: job.dueAt, why: 'first try' }
   const since = sinceRetryAsked(job)
+  // Somebody who asks for another try knows what became of the last one.
+  if (!fault || since.length === 0) return { again: true, dueAt: job.dueAt, why: 'first try' }
   const endedAt = last.endedAt ?? 0
   switch (fault.kind) {
     case 'job':

@@ -15,7 +15,7 @@ import { attemptFolder, publishManifest, readManifest } from './transfer-manifes
 import { isUnreachable, type PodFacts, probe } from './transfer-pod.ts'
 import { meter } from './transfer-progress.ts'
 import { sendToBucket } from './transfer-send.ts'
-import { nameRefusal, podPathRefusal, shownName } from './untrusted.ts'
+import { nameRefusal, podPathRefusal, shownName, tamed } from './untrusted.ts'
 
 const TRIES = 3
 
@@ -32,11 +32,12 @@ export async function collect(
     for (const artifact of earlier) on.stored(artifact)
     return earlier
   }
-  const refusals = files.flatMap(file => {
+  const named = files.map(file => ({ ...file, file: tamed(file.file) }))
+  const refusals = named.flatMap(file => {
     const why = nameRefusal(file.file) ?? podPathRefusal(file.podPath)
     return why ? [{ file, why }] : []
   })
-  const good = files.filter(file => !refusals.some(refusal => refusal.file === file))
+  const good = named.filter(file => !refusals.some(refusal => refusal.file === file))
   const { curl, files: found } = await probe(
     machine,
     good.map(file => file.podPath),

@@ -26,6 +26,11 @@ export function nameRefusal(name: string): string | null {
   return null
 }
 
+/** A name that is harmless but not portable is kept under a portable one: `%date:yyyy%` of a workflow stays in front of us as text. */
+export function tamed(name: string): string {
+  return /^[A-Za-z]:/.test(name) ? name : name.replaceAll(':', '_')
+}
+
 /** Why a path on a pod is not followed; null when it is an absolute path without `.`, `..` and control characters. */
 export function podPathRefusal(path: string): string | null {
   if (!path.startsWith('/')) return 'is not an absolute path'

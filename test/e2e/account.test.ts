@@ -18,7 +18,7 @@ const start = (world: World, env: NodeJS.ProcessEnv, ...args: string[]) =>
     .ended
 
 test.concurrent('an account set by its variables runs a job, in the home of real pods', () =>
-  inWorld({ firstPort: 20_500 }, async world => {
+  inWorld({ firstPort: 12_500 }, async world => {
     world.job('small', pictureJob('lighthouse.jpg'))
     const ended = await start(world, {}, '--json')
     expect(ended).toMatchObject({ code: 0, stderr: '' })
@@ -33,7 +33,7 @@ test.concurrent('an account set by its variables runs a job, in the home of real
   }))
 
 test.concurrent('a key that RunPod refuses ends with the exit code of the operator, and rents nothing', () =>
-  inWorld({ firstPort: 20_520 }, async world => {
+  inWorld({ firstPort: 12_520 }, async world => {
     world.job('small', pictureJob('lighthouse.jpg'))
     const refused = await start(world, { RUNPOD_API_KEY: 'rpa_WRONG' }, '--plain')
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/401[\s\S]*→ .*RUNPOD_API_KEY/) })
@@ -43,7 +43,7 @@ test.concurrent('a key that RunPod refuses ends with the exit code of the operat
   }))
 
 test.concurrent('a secret that R2 refuses ends with the exit code of the operator, and rents nothing', () =>
-  inWorld({ firstPort: 20_540 }, async world => {
+  inWorld({ firstPort: 12_540 }, async world => {
     world.job('small', pictureJob('lighthouse.jpg'))
     const refused = await start(world, { R2_SECRET_ACCESS_KEY: 'wrong' }, '--plain')
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/refused[\s\S]*→ .*secret/) })

@@ -16,7 +16,7 @@ const detach = async (world: World, ...args: string[]) => {
 const started = (world: World, attempt: number) => world.event('attempt.started', event => event.attempt === attempt)
 
 test.concurrent('a detached run is seen, read and opened through its tunnel by other commands', () =>
-  inWorld({ firstPort: 20_400, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_400, stepMs: 200 }, async world => {
     const call = clientOf({ ...forever, description: world.cloud.access })
     const foreign = {
       name: 'somebody-else',
@@ -41,7 +41,7 @@ test.concurrent('a detached run is seen, read and opened through its tunnel by o
       { job_id: 'small', status: 'waiting', attempts: 0, pod: null },
     ])
     expect(await rows(world, 'pods')).toMatchObject([
-      { id: 'pod-0001', pod_id: pod?.id, foreign: false, local_port: 20_400 },
+      { id: 'pod-0001', pod_id: pod?.id, foreign: false, local_port: 12_400 },
     ])
     expect(await rows(world, 'pods', '--all')).toMatchObject([
       { id: 'pod-0001', foreign: false },
@@ -50,7 +50,7 @@ test.concurrent('a detached run is seen, read and opened through its tunnel by o
     const logs = await world.run('logs', 'pan', '--lines', '50')
     expect(logs.stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z .*got prompt/m)
     const address = await world.run('open', 'pan', '--print-only')
-    expect(address).toMatchObject({ code: 0, stdout: 'http://127.0.0.1:20400\n' })
+    expect(address).toMatchObject({ code: 0, stdout: 'http://127.0.0.1:12400\n' })
     const answer = await fetch(`${address.stdout.trim()}/system_stats`, { headers: { connection: 'close' } })
     expect(answer.status).toBe(200)
     expect(await answer.text()).toContain('NVIDIA A40')
@@ -69,7 +69,7 @@ test.concurrent('a detached run is seen, read and opened through its tunnel by o
   }))
 
 test.concurrent('a killed pod is proven gone and its job goes on elsewhere; a stopped one is kept and says what it costs', () =>
-  inWorld({ firstPort: 20_420, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_420, stepMs: 200 }, async world => {
     world.job('pan')
     await detach(world)
     await started(world, 1)
@@ -100,7 +100,7 @@ test.concurrent('a killed pod is proven gone and its job goes on elsewhere; a st
   }))
 
 test.concurrent('drain finishes the present job and starts no other; retry brings the others back', () =>
-  inWorld({ firstPort: 20_440, stepMs: 20 }, async world => {
+  inWorld({ firstPort: 12_440, stepMs: 20 }, async world => {
     world.job('pan-1')
     world.job('small', pictureJob('lighthouse.jpg'))
     await detach(world, '--max-pods', '1')

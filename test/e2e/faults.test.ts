@@ -5,7 +5,7 @@ import { result } from './result.ts'
 import { inWorld, pictureJob, root } from './world.ts'
 
 test.concurrent('a job that cannot work fails alone, with the node that refused it', () =>
-  inWorld({ firstPort: 20_200 }, async world => {
+  inWorld({ firstPort: 12_200 }, async world => {
     world.job('good', pictureJob('lighthouse.jpg'))
     world.job('bad', pictureJob('not-a-picture.png'))
     const told = result.parse(await world.json(1, 'run', 'jobs', '--yes', '--max-pods', '2'))
@@ -20,7 +20,7 @@ test.concurrent('a job that cannot work fails alone, with the node that refused 
   }))
 
 test.concurrent('out of memory and a ComfyUI that dies are tried again on another pod', () =>
-  inWorld({ firstPort: 20_220 }, async world => {
+  inWorld({ firstPort: 12_220 }, async world => {
     world.job('oom-1', pictureJob('lighthouse.jpg'))
     world.job('crash-1', pictureJob('fruit-bowl.jpg'))
     const told = result.parse(await world.json(0, 'run', 'jobs', '--yes', '--max-pods', '2'))
@@ -41,7 +41,7 @@ test.concurrent('out of memory and a ComfyUI that dies are tried again on anothe
 test.concurrent('a GPU type that is sold out ends with the exit code of capacity, and costs nothing', () =>
   inWorld(
     {
-      firstPort: 20_240,
+      firstPort: 12_240,
       faults: ['sentinels'],
       settings: { run: { capacity_wait_minutes: 0.02 } },
     },
@@ -55,7 +55,7 @@ test.concurrent('a GPU type that is sold out ends with the exit code of capacity
   ))
 
 test.concurrent('a budget that is reached ends everything with its exit code', () =>
-  inWorld({ firstPort: 20_260, stepMs: 300 }, async world => {
+  inWorld({ firstPort: 12_260, stepMs: 300 }, async world => {
     world.job('pan')
     const told = result.parse(await world.json(4, 'run', 'jobs', '--yes', '--max-cost', '0.0004'))
     expect(told).toMatchObject({
@@ -66,7 +66,7 @@ test.concurrent('a budget that is reached ends everything with its exit code', (
   }))
 
 test.concurrent('wrong usage, files and settings are refused before anything is rented', () =>
-  inWorld({ firstPort: 20_280 }, async world => {
+  inWorld({ firstPort: 12_280 }, async world => {
     world.job('small', { ...pictureJob('lighthouse.jpg'), inputs: { image: './nowhere.png' } })
     const missing = await world.run('run', 'jobs', '--yes')
     expect(missing.code).toBe(2)

@@ -49,7 +49,7 @@ test.skipIf(node24 === null)('so it does on Node 24 (skipped where none is on PA
 
 function runs(node: string): Promise<void> {
   const settings = { sandbox: { boot_ms: 200, step_ms: 1 } }
-  return inWorld({ firstPort: 20_800, cloud: 'by itself', settings, program: [node, installed] }, async world => {
+  return inWorld({ firstPort: 12_800, cloud: 'by itself', settings, program: [node, installed] }, async world => {
     const version = await world.start(['--version'], { provider: null }).ended
     expect(version).toMatchObject({ code: 0, stdout: `${card.version}\n`, stderr: '' })
     world.job('small', pictureJob('lighthouse.jpg'))

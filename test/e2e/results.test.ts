@@ -20,7 +20,7 @@ const seen = (world: World) =>
   )
 
 test.concurrent('a folder of jobs becomes files, a document that fits, and a bill that adds up to the micro-dollar', () =>
-  inWorld({ firstPort: 20_100 }, async world => {
+  inWorld({ firstPort: 12_100 }, async world => {
     world.job('pan-1')
     world.job('pan-2')
     world.job('small', pictureJob('lighthouse.jpg'))
@@ -40,7 +40,7 @@ test.concurrent('a folder of jobs becomes files, a document that fits, and a bil
       expect(sha256(join(world.folder, path ?? ''))).toBe(digest)
     expect(world.outputs()).toEqual(['pan-1.webp', 'pan-2.webp', 'small.png'])
 
-    expect(first.pods.map(pod => pod.local_port).sort()).toEqual([20_100, 20_101, 20_102])
+    expect(first.pods.map(pod => pod.local_port).sort()).toEqual([12_100, 12_101, 12_102])
     expect(first.pods.map(pod => pod.status)).toEqual(['terminated', 'terminated', 'terminated'])
     const sum = (parts: { cost_usd: number }[]) => parts.reduce((total, part) => total + micro(part.cost_usd), 0)
     expect(sum(first.pods)).toBe(micro(first.cost_usd))
@@ -63,7 +63,7 @@ test.concurrent('a folder of jobs becomes files, a document that fits, and a bil
   }))
 
 test.concurrent('--again and deleted outputs run a job once more, and nothing else does', () =>
-  inWorld({ firstPort: 20_120 }, async world => {
+  inWorld({ firstPort: 12_120 }, async world => {
     world.job('one', pictureJob('lighthouse.jpg'))
     world.job('two', pictureJob('fruit-bowl.jpg'))
     const first = await run(world, 0, 'jobs', '--max-pods', '1')
@@ -80,7 +80,7 @@ test.concurrent('--again and deleted outputs run a job once more, and nothing el
   }))
 
 test.concurrent('without a bucket the same pictures come back over SSH', () =>
-  inWorld({ firstPort: 20_140 }, async world => {
+  inWorld({ firstPort: 12_140 }, async world => {
     world.job('pan')
     world.job('small', pictureJob('lighthouse.jpg'))
     const objects = () => readdirSync(join(world.home, 'cloud/buckets'), { recursive: true }).length
@@ -98,7 +98,7 @@ test.concurrent('without a bucket the same pictures come back over SSH', () =>
   }))
 
 test.concurrent('events are JSON lines that end with the end of the run; a dry run rents nothing', () =>
-  inWorld({ firstPort: 20_160 }, async world => {
+  inWorld({ firstPort: 12_160 }, async world => {
     world.job('small', pictureJob('lighthouse.jpg'))
     const dry = await world.run('run', 'jobs', '--dry-run')
     expect(dry).toMatchObject({ code: 0, stderr: '' })
@@ -131,7 +131,7 @@ test.concurrent('events are JSON lines that end with the end of the run; a dry r
 
 test.concurrent('the embedded cloud is started when none runs; files are found from the folder that --base names', () =>
   inWorld(
-    { firstPort: 20_180, cloud: 'by itself', settings: { sandbox: { boot_ms: 200, step_ms: 1, seed: 7 } } },
+    { firstPort: 12_180, cloud: 'by itself', settings: { sandbox: { boot_ms: 200, step_ms: 1, seed: 7 } } },
     async world => {
       const inputs = join(world.folder, 'elsewhere/inputs')
       mkdirSync(inputs, { recursive: true })

@@ -7,7 +7,7 @@ const DOWN = '\x1b[B'
 const percentOf = (row: string) => Number(/(\d+) %/.exec(row)?.[1])
 
 test.concurrent('a run shows its jobs, kills a pod when asked twice, and terminates all when it is left so', () =>
-  inWorld({ firstPort: 20_600, stepMs: 150 }, async world => {
+  inWorld({ firstPort: 12_600, stepMs: 150 }, async world => {
     world.job('pan-1')
     world.job('pan-2')
     const t = openTerminal(world, ['run', 'jobs', '--yes', '--max-pods', '2'], 120, 40)
@@ -52,10 +52,10 @@ test.concurrent('a run shows its jobs, kills a pod when asked twice, and termina
   }))
 
 test.concurrent('a small screen shows what is needed; left in the background, another process shows the same to the end', () =>
-  inWorld({ firstPort: 20_620, stepMs: 60 }, async world => {
+  inWorld({ firstPort: 12_620, stepMs: 60 }, async world => {
     world.job('pan')
     const t = openTerminal(world, ['run', 'jobs', '--yes'], 80, 24)
-    await t.until(/›pan +pod-0001 +⟳ rendering .*\d+ %.* 20620 .*\$0\.\d+ *$/m)
+    await t.until(/›pan +pod-0001 +⟳ rendering .*\d+ %.* 12620 .*\$0\.\d+ *$/m)
     const viewer = openTerminal(world, ['top'], 120, 40)
     await viewer.until(/›pan +pod-0001 +⟳ rendering .*\d+ %.* \d+\/48 GB +20620 /m)
     const before = percentOf(viewer.row('›pan'))
@@ -80,7 +80,7 @@ test.concurrent('a small screen shows what is needed; left in the background, an
   }))
 
 test.concurrent('a run that is over says so, and leaves with enter', () =>
-  inWorld({ firstPort: 20_640 }, async world => {
+  inWorld({ firstPort: 12_640 }, async world => {
     world.job('pan')
     const t = openTerminal(world, ['run', 'jobs', '--yes'], 80, 24)
     await t.until(/completed/)

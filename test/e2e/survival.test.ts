@@ -4,7 +4,7 @@ import { result } from './result.ts'
 import { inWorld, pictureJob } from './world.ts'
 
 test.concurrent('killed in the middle and started again, it goes on with the same pods, ports and prompts', () =>
-  inWorld({ firstPort: 20_300, stepMs: 25 }, async world => {
+  inWorld({ firstPort: 12_300, stepMs: 25 }, async world => {
     world.job('pan-1')
     world.job('pan-2')
     const killed = world.start(['run', 'jobs', '--yes', '--plain', '--max-pods', '2'])
@@ -21,7 +21,7 @@ test.concurrent('killed in the middle and started again, it goes on with the sam
       ['pan-2', 'completed', 1],
     ])
     expect(told.jobs.map(job => job.local_port).sort()).toEqual(before.map(event => event.localPort).sort())
-    expect(before.map(event => event.localPort).sort()).toEqual([20_300, 20_301])
+    expect(before.map(event => event.localPort).sort()).toEqual([12_300, 12_301])
     expect(world.events().filter(event => event.type === 'pod.requested')).toHaveLength(2)
     const { prompts, bills } = await world.cloud.status()
     expect(Object.values(prompts)).toEqual([1, 1])
@@ -30,7 +30,7 @@ test.concurrent('killed in the middle and started again, it goes on with the sam
   }))
 
 test.concurrent('ctrl-c in plain mode ends every pod before it leaves', () =>
-  inWorld({ firstPort: 20_320, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_320, stepMs: 200 }, async world => {
     world.job('pan-1')
     world.job('pan-2')
     const running = world.start(['run', 'jobs', '--yes', '--plain', '--max-pods', '2'])
@@ -43,7 +43,7 @@ test.concurrent('ctrl-c in plain mode ends every pod before it leaves', () =>
   }))
 
 test.concurrent('ctrl-c also ends the pods of an engine that died before', () =>
-  inWorld({ firstPort: 20_380, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_380, stepMs: 200 }, async world => {
     world.job('pan')
     const killed = world.start(['run', 'jobs', '--yes', '--plain'])
     await world.event('attempt.started')
@@ -57,7 +57,7 @@ test.concurrent('ctrl-c also ends the pods of an engine that died before', () =>
   }))
 
 test.concurrent('ctrl-c twice does not wait for a provider that is silent: it says what may be billed, and goes on alone', () =>
-  inWorld({ firstPort: 20_740, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_740, stepMs: 200 }, async world => {
     world.job('pan')
     const running = world.start(['run', 'jobs', '--yes', '--plain'])
     await world.event('attempt.started')
@@ -78,7 +78,7 @@ test.concurrent('ctrl-c twice does not wait for a provider that is silent: it sa
   }))
 
 test.concurrent('without its terminal a run goes on in the background to its end', () =>
-  inWorld({ firstPort: 20_340, stepMs: 25 }, async world => {
+  inWorld({ firstPort: 12_340, stepMs: 25 }, async world => {
     world.job('pan')
     const running = world.start(['run', 'jobs', '--yes', '--plain'])
     await world.event('attempt.started')
@@ -95,7 +95,7 @@ test.concurrent('without its terminal a run goes on in the background to its end
   }))
 
 test.concurrent('a second run of other jobs is handed to the engine at work', () =>
-  inWorld({ firstPort: 20_360, stepMs: 25 }, async world => {
+  inWorld({ firstPort: 12_360, stepMs: 25 }, async world => {
     world.job('pan')
     const first = world.start(['run', 'jobs/pan.json', '--yes', '--plain'])
     await world.event('attempt.started')
@@ -114,7 +114,7 @@ test.concurrent('a second run of other jobs is handed to the engine at work', ()
 
 test.concurrent('two runs that start at the same moment share one engine and one embedded cloud', () =>
   inWorld(
-    { firstPort: 20_700, cloud: 'by itself', settings: { sandbox: { boot_ms: 200, step_ms: 1 } } },
+    { firstPort: 12_700, cloud: 'by itself', settings: { sandbox: { boot_ms: 200, step_ms: 1 } } },
     async world => {
       world.job('one', pictureJob('lighthouse.jpg'))
       world.job('two', pictureJob('fruit-bowl.jpg'))
@@ -127,7 +127,7 @@ test.concurrent('two runs that start at the same moment share one engine and one
   ))
 
 test.concurrent('a run that was handed over goes on when the engine is killed', () =>
-  inWorld({ firstPort: 20_720, stepMs: 25 }, async world => {
+  inWorld({ firstPort: 12_720, stepMs: 25 }, async world => {
     world.job('pan')
     const engine = world.start(['run', 'jobs/pan.json', '--yes', '--plain'])
     await world.event('attempt.started')
