@@ -57,3 +57,12 @@ test('tries before a person asked again do not count', () => {
   told.pod('new').start('a', 'new').fail('a', 'pod')
   expect(judged(told)).toMatchObject({ again: true })
 })
+
+test('somebody who asks for another try gets one, whatever the last one ended in', () => {
+  const told = failed(['job'])
+  told.tell({ type: 'job.failed', jobKey: keyOf('a'), fault: { kind: 'job', code: 'x', message: 'x' } })
+  told.wait(10).tell({ type: 'job.retry_requested', jobKey: keyOf('a') })
+  expect(judged(told, 0)).toMatchObject({ again: true })
+  told.start('a', 'p0').wait(10).fail('a', 'job')
+  expect(judged(told, 0)).toMatchObject({ again: false })
+})
