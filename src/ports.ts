@@ -28,6 +28,8 @@ export type Boot = {
   image: string
   diskGb: number
   env: Record<string, string>
+  /** Replaces the image's start command: a plain string, or JSON `{"entrypoint":[…],"cmd":[…]}`; null leaves it alone. */
+  args: string | null
   volume: { name: string; path: string } | null
 }
 
@@ -132,6 +134,45 @@ export type Dialer = {
    * operator `key_refused` (authentication failed).
    */
   connect(address: Address, options: { pinned: string | null; tunnel: Tunnel; signal?: AbortSignal }): Promise<Machine>
+}
+
+// ---------------------------------------------------------------- the lease on a pod
+
+/** What a pod that ended itself left behind. Paths and log lines are the pod's and not to be trusted. */
+export type Farewell = {
+  pod: string
+  podId: string
+  /** lease: nobody renewed · deadline: it lived as long as it was allowed to. */
+  reason: 'lease' | 'deadline'
+  prompt: 'none' | 'finished' | 'interrupted'
+  /** Since the agent's first start, and since the last renewal it saw, by the pod's own clock. */
+  ageMs: Millis
+  silentMs: Millis
+  tar: { bytes: number; sha256: string } | null
+  /** Where the outputs are; `pod`: lost with it. */
+  tarAt: 'bucket' | 'volume' | 'pod' | null
+  /** In the bucket; null when it is not there. */
+  tarKey: string | null
+  /** Newest first, below ComfyUI's output folder; `saved`: in the tar. */
+  files: { path: string; bytes: number; sha256: string; saved: boolean }[]
+  log: string
+  comfyLog: string | null
+}
+
+/** Keeps a pod alive: without renewals it saves its outputs and ends itself. `podName` is unique over all time. */
+export type Guard = {
+  /**
+   * What a new pod is ordered with: variables without any key, and arguments that start the agent and then the image's own
+   * start command (one simple command); an empty one gives null, and the agent starts with the first `attach`.
+   */
+  boot(podName: string, startCommand: string): Promise<{ env: Record<string, string>; args: string | null }>
+  /** First thing on a new connection: makes sure that the agent runs, freshens its signed URLs, renews. Fault pod `pod_ends_itself`. */
+  attach(machine: Machine, podName: string): Promise<void>
+  /** One short command; attaches when the agent is gone. Fault pod `pod_ends_itself`. */
+  renew(machine: Machine, podName: string): Promise<void>
+  /** For pods that cannot be reached; calls within a second become one write. Nothing comes of it without a bucket that signs. */
+  renewByBucket(podName: string): Promise<void>
+  farewell(podName: string): Promise<Farewell | null>
 }
 
 // ---------------------------------------------------------------- files

@@ -51,7 +51,7 @@ export async function compose(
     executor: executors.comfy({ courier, clock }),
     courier,
     trace: openTrace(home.dir, clock),
-    boot: () => ({ image, diskGb: settings.pod?.disk_gb ?? 50, env: { PUBLIC_KEY: publicKey }, volume }),
+    boot: () => ({ image, diskGb: settings.pod?.disk_gb ?? 50, env: { PUBLIC_KEY: publicKey }, args: null, volume }),
     limits: limitsOf(home),
     home8: ownerToken(home.dir).slice(0, 8),
     version: version(),

@@ -4,11 +4,12 @@ import type { Pod } from './state.ts'
 /**
  * What PID 1 of the pod has. PUBLIC_KEY: the order's own, else the account's keys when the order asks for SSH, else none;
  * an account without keys gives the literal text `null`, as was seen on the live service.
- * RUNPOD_API_URL is ours: it keeps a program in the pod from asking the real provider.
+ * RUNPOD_API_URL is ours: it keeps a program in the pod from asking the real provider. AUTOPOD_COMFY_URL, too: pods share one
+ * loopback here, so port 8188 of it is no pod's own.
  */
 export function podEnvironment(
   pod: Pod,
-  how: { publicPorts: Record<string, number>; accountKeys: string[]; apiUrl: string },
+  how: { publicPorts: Record<string, number>; accountKeys: string[]; apiUrl: string; comfyUrl: string },
 ): Record<string, string> {
   const count = pod.gpu?.count ?? 0
   const [volume] = pod.mounts.network ?? []
@@ -23,6 +24,7 @@ export function podEnvironment(
     RUNPOD_PUBLIC_IP: '127.0.0.1',
     RUNPOD_API_KEY: pod.key,
     RUNPOD_API_URL: how.apiUrl,
+    AUTOPOD_COMFY_URL: how.comfyUrl,
   }
   for (const [inside, outside] of Object.entries(how.publicPorts)) env[`RUNPOD_TCP_PORT_${inside}`] = String(outside)
   if (volume) env.RUNPOD_VOLUME_ID = volume.volumeId

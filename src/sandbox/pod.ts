@@ -1,6 +1,6 @@
 // One running simulated pod: its folder, tools, SSH server and ComfyUI, started stage by stage on real loopback ports.
 //
-//   ports chosen ─▶ (sshdAtMs) sshd listens, /etc/rp_environment written ─▶ (comfyAtMs) ComfyUI answers ─▶ stop
+//   ports chosen ─▶ (sshdAtMs) start command runs, sshd listens, /etc/rp_environment written ─▶ (comfyAtMs) ComfyUI answers ─▶ stop
 //
 // What a pod never does is decided by its fate; what happens to it later by the moments in its troubles.
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { type Comfy, startComfy } from './comfy/server.ts'
 import type { PodPlan, RunningPod } from './machines.ts'
 import { environmentFile, podEnvironment } from './pod-environment.ts'
+import { openProcesses } from './pod-process.ts'
 import { releasePort, reservePort } from './ports.ts'
 import { type PodSsh, startPodSsh } from './ssh/server.ts'
 import { writeTools } from './ssh/tools.ts'
@@ -19,12 +20,16 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
   const { pod, dir, log } = plan
   const publicPorts: Record<string, number> = {}
   for (const port of pod.ports) if (port.endsWith('/tcp')) publicPorts[port.slice(0, -4)] = await reservePort()
+  const declared = publicPorts[String(comfyPort)]
+  const comfyLocal = declared ?? (await reservePort())
 
-  const env = podEnvironment(pod, { publicPorts, accountKeys: plan.accountKeys, apiUrl: plan.apiUrl })
+  const comfyUrl = `http://127.0.0.1:${comfyLocal}`
+  const env = podEnvironment(pod, { publicPorts, accountKeys: plan.accountKeys, apiUrl: plan.apiUrl, comfyUrl })
   const memoryMiB = plan.gpuMemoryGb * 1024
   const gauges = openGauges(join(dir, 'run', 'gpu'), memoryMiB)
   const binDir = join(dir, 'usr', 'local', 'bin')
   const gpuName = pod.gpu?.id ?? 'none'
+  const processes = await openProcesses(pod.id, { dir, binDir, log: line => log.add('container', line) })
 
   let ssh: PodSsh | null = null
   let comfy: Comfy | null = null
@@ -45,11 +50,16 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
     timers.add(timer)
   }
 
-  const openSshd = async () => {
+  const openContainer = async () => {
     log.add('system', `start container for ${pod.image}: begin`)
     for (const folder of [binDir, join(dir, 'etc', 'ssh'), join(dir, 'run')]) await mkdir(folder, { recursive: true })
     await gauges.write()
     if (pod.gpu) await writeTools(binDir, { name: gpuName, memoryMiB, count: pod.gpu.count }, gauges.file)
+    await processes.start(pod.args, env)
+    if (pod.fate !== 'no-sshd') await openSshd()
+    await writeFile(join(dir, 'etc', 'rp_environment'), environmentFile(env))
+  }
+  const openSshd = async () => {
     // Images of RunPod start sshd only when PUBLIC_KEY is set (start.sh of runpod/containers, 2026-08).
     if (env.PUBLIC_KEY && publicPorts['22'] !== undefined) {
       ssh = await startPodSsh({
@@ -62,17 +72,15 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
         reach: port => (port === comfyPort ? (comfy?.port ?? null) : null),
       })
     }
-    await writeFile(join(dir, 'etc', 'rp_environment'), environmentFile(env))
   }
   const openComfy = async () => {
-    const port = publicPorts[String(comfyPort)]
     comfy = await startComfy({
       root: join(dir, 'ComfyUI'),
       log: line => log.add('container', line),
       gpu: { name: gpuName, vramBytes: memoryMiB * mebibyte },
       stepMs: plan.stepMs,
       load: gauges.take,
-      ...(port === undefined ? {} : { port }),
+      port: comfyLocal,
       faults: ({ tag }) => plan.promptFails(tag),
     })
   }
@@ -80,7 +88,7 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
   log.add('system', `create container ${pod.image}`)
   log.add('system', `still fetching image ${pod.image}`)
   if (pod.fate !== 'never-boots') {
-    if (pod.fate !== 'no-sshd') at(plan.sshdAtMs, 'sshd', openSshd)
+    at(plan.sshdAtMs, 'container', openContainer)
     if (pod.fate === 'well') at(plan.comfyAtMs, 'ComfyUI', openComfy)
     for (const trouble of pod.troubles) {
       if (trouble.what === 'ssh-cut') at(trouble.atMs, 'network', async () => ssh?.cut())
@@ -97,9 +105,9 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
       stopped = true
       for (const timer of timers) clearTimeout(timer)
       await Promise.all(steps)
-      await Promise.all([comfy?.stop(), ssh?.stop()])
+      await Promise.all([comfy?.stop(), ssh?.stop(), processes.stop()])
       gauges.close()
-      for (const port of Object.values(publicPorts)) releasePort(port)
+      for (const port of [comfyLocal, ...Object.values(publicPorts)]) releasePort(port)
     },
   }
 }

@@ -83,6 +83,8 @@ export type CreatePod = {
   disk: number
   ports: string[]
   env: Record<string, string>
+  /** A plain string, or a JSON string `{"entrypoint":[…],"cmd":[…]}`. */
+  args?: string
   dataCenterIds?: string[]
   mounts?: { network: { volumeId: string; path: string }[] }
 }

@@ -170,6 +170,7 @@ export const BOOT: Boot = {
   image: 'runpod/comfyui:latest',
   diskGb: 20,
   env: { PUBLIC_KEY: 'ssh-ed25519 AAAA test' },
+  args: null,
   volume: null,
 }
 

@@ -24,6 +24,9 @@ call() {
   config=$(printf 'url = "%s"\\nrequest = "%s"\\nheader = "Authorization: Bearer %s"' "$3" "$2" "$pod_key")
   if [ -n "$4" ]; then config=$(printf '%s\\nheader = "Content-Type: application/json"\\ndata = "%s"' "$config" "$4"); fi
   status=$(ask "$config" --connect-timeout 10 --max-time 30 -o "$d/answer" -w '%{http_code}')
+  code=$?
+  # Asked twice, for want of certificates: the last three digits count.
+  status=\${status#"\${status%???}"}
   say "terminate by $1: http \${status:-000}, curl $code"
   case $status in 2??) ! { [ "$1" = GraphQL ] && grep -q '"errors"' "$d/answer"; };; *) return 1;; esac
 }
@@ -48,8 +51,7 @@ terminate() {
   wait_ms=$tick_ms
   rounds=0
   while :; do
-    IFS= read -r holder 2>/dev/null < "$d/lock/pid"
-    [ "$holder" = "$$" ] || exit 9
+    still_mine
     terminate_once
     nap "$wait_ms"
     wait_ms=$((wait_ms * 2))
@@ -85,10 +87,20 @@ finish() {
     free_gpu
     # An interrupt works at the next step; a node without steps runs to its end (ComfyUI 0.33.0).
     for _ in 1 2; do if [ "$prompt" = interrupted ] && prompt_runs; then nap "$tick_ms"; fi; done
-    find_output
-    save "$1"
+    save_in_time "$1"
   fi
   terminate
+}
+
+# By itself, so that whatever goes wrong there (a full disk, a volume that hangs) only costs time, and not for ever.
+save_in_time() {
+  ( ( find_output; save "$1" ); true > "$d/saved" ) &
+  saver=$!
+  tell_time
+  by_ms=$((now_ms + lease_ms * 3))
+  while [ ! -f "$d/saved" ] && kill -0 "$saver" 2>/dev/null && [ "$now_ms" -lt "$by_ms" ]; do nap "$tick_ms"; tell_time; done
+  kill "$saver" 2>/dev/null
+  true > "$d/saved"
 }`
 
 export const END_FUNCTIONS = [TERMINATE_FUNCTIONS, FINISH_FUNCTIONS].join('\n\n')

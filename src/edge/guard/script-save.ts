@@ -56,7 +56,7 @@ find_output() {
 
 const JSON_FUNCTIONS = `# Any text as the inside of a JSON string, on one line.
 json_text() {
-  LC_ALL=C tr '\\t\\r' '  ' | LC_ALL=C tr -d '\\000-\\011\\013-\\037\\177' | sed 's/\\\\/\\\\\\\\/g; s/"/\\\\"/g' | awk '{ printf "%s\\\\n", $0 }'
+  LC_ALL=C tr '\\t\\r' '  ' | LC_ALL=C tr -d '\\000-\\011\\013-\\037\\177' | sed 's/\\\\/\\\\\\\\/g; s/"/\\\\"/g' | awk '{ printf "%s%s", $0, "\\\\n" }'
 }
 json_name() { printf '%s' "$1" | sed 's/\\\\/\\\\\\\\/g; s/"/\\\\"/g'; }
 ${DIGEST_FUNCTION}
@@ -64,7 +64,7 @@ digest_of() { s=$(digest < "$1"); printf '%s' "\${s%% *}"; }`
 
 const COLLECT_FUNCTIONS = `# Where what is left goes: the pod's volume when it has one, else beside this script. In the embedded cloud HOME is the root.
 choose_place() {
-  place=$d/farewell
+  place=$d/farewell; root=none
   volume=$(setting volume)
   if [ -n "$volume" ] && [ -n "$RUNPOD_VOLUME_ID" ]; then
     for root in "$HOME$volume" "$volume"; do
@@ -72,11 +72,14 @@ choose_place() {
     done
   fi
   mkdir -p "$place"
+  # What lies on the volume already needs no second place there.
+  stays=
+  case $output in "$root"/*) if [ "$place" != "$d/farewell" ] && [ -z "$(setting tar_url)" ]; then stays=yes; fi;; esac
 }
 
 # list: files since the first start that fit, newest first, one path a line; rows: the manifest's entry of each.
 list_outputs() {
-  : > "$place/list"; : > "$place/rows"; sum=0
+  true > "$place/list"; true > "$place/rows"; sum=0
   [ -n "$output" ] && cd "$output" || return 0
   find . -type f -newer "$d/since" ! -name '*[[:cntrl:]]*' ! -path '*/.autopod/*' > "$place/found" 2>/dev/null
   while IFS= read -r file; do
@@ -84,6 +87,7 @@ list_outputs() {
     stat -c '%Y %s %n' "$file" 2>/dev/null || stat -f '%m %z %N' "$file" 2>/dev/null
   done < "$place/found" | sort -rn > "$place/sorted"
   while IFS=' ' read -r at bytes file; do
+    [ -f "$file" ] || continue
     fits=false
     if [ $((sum + bytes)) -le ${TAR_BYTES_MAX} ]; then fits=true; sum=$((sum + bytes)); printf '%s\\n' "$file" >> "$place/list"; fi
     printf '{"path":"%s","bytes":%s,"sha256":"%s","saved":%s}\\n' "$(json_name "\${file#./}")" "$bytes" "$(digest_of "$file")" "$fits" >> "$place/rows"
@@ -101,7 +105,7 @@ pack() {
 upload() {
   url=$(setting "$1")
   [ -n "$url" ] || return 1
-  ask "url = \\"$url\\"" -f -o /dev/null -H 'Expect:' --connect-timeout 10 --speed-limit 1 --speed-time 60 -T "$2"
+  ask "url = \\"$url\\"" -f -o /dev/null -H 'Expect:' --connect-timeout 10 --speed-limit 1 --speed-time 60 --max-time 3600 -T "$2"
   code=$?
   if [ "$code" -ne 0 ]; then say "upload of \${2##*/} failed: curl $code"; return 1; fi
 }
@@ -125,7 +129,8 @@ save() {
   choose_place
   list_outputs
   tar=null; tar_at=null
-  if pack; then
+  if [ -n "$stays" ]; then tar_at='"volume"'
+  elif pack; then
     tar=$(printf '{"bytes":%s,"sha256":"%s"}' "$(($(wc -c < "$place/outputs.tar")))" "$(digest_of "$place/outputs.tar")")
     tar_at='"pod"'
     if [ "$place" != "$d/farewell" ]; then tar_at='"volume"'; fi
@@ -142,7 +147,6 @@ save() {
     printf '%s}\\n' "$logs"
   } > "$place/farewell.json"
   if upload_patiently json_url "$place/farewell.json"; then say "farewell is in the bucket, outputs: $tar_at"; else say "farewell is at $place"; fi
-  : > "$d/saved"
 }`
 
 export const SAVE_FUNCTIONS = [COMFY_FUNCTIONS, JSON_FUNCTIONS, COLLECT_FUNCTIONS].join('\n\n')

@@ -45,17 +45,17 @@ nap() {
   if [ $(($1 % 1000)) -eq 0 ]; then sleep $(($1 / 1000)); else sleep "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))" 2>/dev/null || sleep 1; fi
 }
 
-# ask CONFIG ARGUMENTS…: curl. Addresses and keys go in by stdin, where ps cannot see them.
-# 60 and 77: the image lacks certificates (runpodctl issue 149); the controller's own bundle then serves.
+# ask CONFIG ARGUMENTS…: curl. Addresses and keys go in by stdin, where ps cannot see them. A service behind Cloudflare refuses
+# who names no client. 60 and 77: the image lacks certificates (runpodctl issue 149); the controller's own bundle then serves.
 ask() {
-  config=$1; shift
-  printf 'user-agent = "%s"\\n%s\\n' "$(setting agent)" "$config" | curl -s -K - "$@"
+  agent=$(setting agent)
+  config=$(printf 'user-agent = "%s"\\n%s' "\${agent:-autopod}" "$1"); shift
+  printf '%s\\n' "$config" | curl -s -K - "$@"
   code=$?
-  if [ "$code" -eq 60 ] || [ "$code" -eq 77 ]; then
-    [ -s "$d/ca.pem" ] || return "$code"
-    printf 'user-agent = "%s"\\n%s\\n' "$(setting agent)" "$config" | curl -s -K - --cacert "$d/ca.pem" "$@"
-    code=$?
-  fi
+  if [ -s "$d/ca.pem" ]; then case $code in 60|77)
+    printf '%s\\n' "$config" | curl -s -K - --cacert "$d/ca.pem" "$@"
+    code=$?;;
+  esac; fi
   return "$code"
 }`
 
@@ -74,7 +74,7 @@ restore() {
   if [ -z "$was" ]; then by_ssh=-; by_bucket=-; fi
   if [ "$starts" -eq 0 ]; then seen_ms=$now_ms; fi
   starts=$((starts + 1))
-  [ -f "$d/since" ] || : > "$d/since"
+  [ -f "$d/since" ] || true > "$d/since"
   keep
 }
 
@@ -97,14 +97,13 @@ look_for_renewal() {
 }`
 
 const LIFE = `watch_over() {
-  poll_ms=0
+  poll_ms=0; find_ms=0
   if [ -f "$d/ending" ]; then IFS= read -r why < "$d/ending"; finish "$why"; fi
   while :; do
-    IFS= read -r holder 2>/dev/null < "$d/lock/pid"
-    [ "$holder" = "$$" ] || exit 9
+    still_mine
     lease_ms=$(number lease_ms 600000); tick_ms=$(number tick_ms 5000); grace_ms=$(number grace_ms 60000)
     look_for_renewal
-    find_output
+    if [ "$now_ms" -ge "$find_ms" ]; then find_output; find_ms=$((now_ms + lease_ms / 10)); fi
     if [ $((now_ms - born_ms)) -ge "$(number deadline_ms 86400000)" ]; then finish deadline
     elif [ $((now_ms - seen_ms)) -ge "$lease_ms" ]; then finish lease; fi
     nap "$tick_ms"
@@ -113,13 +112,23 @@ const LIFE = `watch_over() {
 
 # The lock is a folder, as making one either works or does not. What a dead holder left is moved away first: of two that
 # find it, one moves it. Should both get through, the file has one last writer, and the other one sees that and ends.
+# Where nothing can be written (a full disk) the pod is watched over without one.
 take_lock() {
-  until mkdir "$d/lock" 2>/dev/null; do
+  lockless=
+  for _ in 1 2 3; do
+    if mkdir "$d/lock" 2>/dev/null && echo "$$" > "$d/lock/pid"; then return 0; fi
     if alive; then return 1; fi
     mv "$d/lock" "$d/lock.$$" 2>/dev/null && rm -rf "$d/lock.$$"
-    [ -d "$d" ] || return 1
   done
-  echo "$$" > "$d/lock/pid"
+  if alive || [ ! -d "$d" ]; then return 1; fi
+  lockless=yes
+}
+
+still_mine() {
+  [ -n "$lockless" ] && [ -d "$d" ] && return
+  holder=
+  IFS= read -r holder 2>/dev/null < "$d/lock/pid"
+  [ "$holder" = "$$" ] || exit 9
 }
 
 main() {

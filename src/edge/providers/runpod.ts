@@ -259,6 +259,7 @@ async function createBody(options: RunpodOptions, podName: string, offer: Offer,
     ports: ['22/tcp'],
     env: boot.env,
   }
+  if (boot.args !== null) body.args = boot.args
   if (offer.region) body.dataCenterIds = [offer.region]
   if (!boot.volume) return body
   const { networkVolumes } = await ask(options, { method: 'GET', path: '/network-volumes' }, NetworkVolumes)
