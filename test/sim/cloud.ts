@@ -1,85 +1,45 @@
 // The simulated cloud: pods that are made, boot, break, work and are billed, whatever engine lives or dies meanwhile.
 import { Fault, type FaultKind } from '../../src/domain/fault.ts'
+import type { Offer } from '../../src/domain/pod.ts'
 import { accrue } from '../../src/domain/units.ts'
-import type { Boot, Listing, PodRow, Want } from '../../src/ports.ts'
+import type { Listing, PodRow } from '../../src/ports.ts'
 import { BEGINNING, type Chance, type VirtualClock } from './clock.ts'
-
-/** What may go wrong, as probabilities for each occasion; all 0 = good weather. */
-export type Weather = {
-  /** A creation answers with a fault although the pod was made. */
-  createUnclear: number
-  /** A creation fails and makes nothing. */
-  createFails: number
-  /** A creation is refused: nothing left of this kind. */
-  capacity: number
-  /** A creation is refused because of the account. */
-  operator: number
-  /** A listing fails, or is unknown. */
-  listFails: number
-  /** A destroy fails, or is accepted and forgotten. */
-  destroyFails: number
-  /** A pod is left out for a moment by a listing that calls itself complete, and by a direct look: replicas that lag. */
-  omits: number
-  /** A pod never comes up. */
-  stillborn: number
-  /** A pod vanishes some time after it was made. */
-  vanishes: number
-  /** A connection is lost some time after it was made. */
-  linkLost: number
-  /** The executor fails the attempt with a fault of each of these kinds. */
-  podFault: number
-  transientFault: number
-  jobFault: number
-  operatorFault: number
-  /** A cancelled prompt does not stop. */
-  cancelIgnored: number
-  publishFails: number
-}
-
-export const GOOD_WEATHER: Weather = {
-  createUnclear: 0,
-  createFails: 0,
-  capacity: 0,
-  operator: 0,
-  listFails: 0,
-  destroyFails: 0,
-  omits: 0,
-  stillborn: 0,
-  vanishes: 0,
-  linkLost: 0,
-  podFault: 0,
-  transientFault: 0,
-  jobFault: 0,
-  operatorFault: 0,
-  cancelIgnored: 0,
-  publishFails: 0,
-}
+import type { Weather } from './weather.ts'
 
 export type Prompt = {
   id: string
   jobId: string
   doneAt: number
   state: 'running' | 'done' | 'interrupted'
-  runs: number
 }
 
 export type CloudPod = {
   ref: string
   name: string
   ours: boolean
+  offer: Offer
+  /** What is really taken for it, running. */
   perHour: number
   createdAt: number
+  /** Listings lack it until then; direct looks, too, where `fresh404`. */
   listedFrom: number
+  fresh404: boolean
   runningAt: number
+  addressAt: number
   comfyAt: number
+  hasGpu: boolean
   /** It works until then; null = as long as it is wanted. */
   vanishesAt: number | null
+  /** It is stopped from outside then. */
+  preemptedAt: number | null
   stopped: boolean
   destroyedAt: number | null
   /** A destroyed pod stays in listings until then. */
   listedUntil: number
   /** Nobody is told of it, although it lives. */
   hidden: { from: number; until: number; alsoFromLooks: boolean } | null
+  /** Price an hour from each moment on, for the bill. */
+  rates: { from: number; perHour: number }[]
   prompts: Map<string, Prompt>
 }
 
@@ -96,13 +56,17 @@ export type Cloud = {
   capacityFrom: number
   /** No listing is complete until then. */
   listingFrom: number
+  /** Set by scenarios: what is offered, best first. */
+  market: Offer[]
   alive(pod: CloudPod): boolean
-  offers(want: Want): Promise<never[] | ReturnType<typeof offer>[]>
-  create(name: string, boot: Boot, lookFirst: boolean): Promise<{ ref: string; perHour: number }>
+  running(pod: CloudPod): boolean
+  offers(): Promise<Offer[]>
+  create(name: string, offer: Offer, lookFirst: boolean): Promise<{ ref: string; perHour: number }>
   list(): Promise<Listing>
   look(ref: string): Promise<PodRow | null>
   destroy(ref: string): Promise<void>
   pause(ref: string, stopped: boolean): Promise<void>
+  /** Micro-dollars until now. */
   billed(pod: CloudPod): number
 }
 
@@ -110,85 +74,117 @@ export function fault(kind: FaultKind, code: string, message = code.replaceAll('
   return new Fault({ kind, code, message })
 }
 
-function offer() {
-  return {
-    provider: 'sim',
-    gpuType: 'SIM GPU',
-    gpuName: 'SIM',
-    gpuCount: 1,
-    vramGb: 24,
-    cloud: 'secure' as const,
-    region: null,
-    perHour: PER_HOUR,
-    stock: 'high' as const,
-  }
+export function offerOf(gpuName: string, perHour: number): Offer {
+  const place = { provider: 'sim', gpuCount: 1, vramGb: 24, cloud: 'secure', region: null, stock: 'high' } as const
+  return { ...place, gpuType: `SIM ${gpuName}`, gpuName, perHour }
 }
+
+/** A pod in status stopped pays for its disk. */
+export const stoppedPerHour = (perHour: number) => Math.ceil(perHour / 10)
 
 export function createCloud(chance: Chance, clock: VirtualClock, weather: Weather): Cloud {
   const pods = new Map<string, CloudPod>()
   const latency = () => clock.sleep(chance.between(20, 400))
   const alive = (pod: CloudPod) => pod.destroyedAt === null && (pod.vanishesAt === null || clock.now() < pod.vanishesAt)
+  const preempt = (pod: CloudPod) => {
+    if (pod.preemptedAt === null || clock.now() < pod.preemptedAt || !alive(pod)) return
+    setStopped(pod, true, pod.preemptedAt)
+    pod.preemptedAt = null
+  }
+  const running = (pod: CloudPod) => {
+    preempt(pod)
+    return alive(pod) && !pod.stopped && clock.now() >= pod.runningAt
+  }
+  const setStopped = (pod: CloudPod, stopped: boolean, at: number) => {
+    pod.stopped = stopped
+    pod.rates.push({ from: at, perHour: stopped ? stoppedPerHour(pod.perHour) : pod.perHour })
+    // ComfyUI's queue is in memory.
+    if (stopped) pod.prompts.clear()
+    else Object.assign(pod, { runningAt: at + 500, addressAt: at + 700, comfyAt: at + 1500 })
+  }
+  const isHidden = ({ hidden }: CloudPod, looked: boolean) =>
+    hidden !== null && clock.now() >= hidden.from && clock.now() < hidden.until && (!looked || hidden.alsoFromLooks)
+  const isTold = (pod: CloudPod, looked: boolean) =>
+    !isHidden(pod, looked) && (clock.now() >= pod.listedFrom || (looked && !pod.fresh404))
   const listed = (pod: CloudPod) =>
-    clock.now() >= pod.listedFrom &&
-    !isHidden(pod, false) &&
+    isTold(pod, false) &&
     (alive(pod) || clock.now() < Math.max(pod.listedUntil, pod.vanishesAt ?? Number.NEGATIVE_INFINITY))
   const rowOf = (pod: CloudPod): PodRow => {
-    const running = alive(pod) && clock.now() >= pod.runningAt
+    const isUp = running(pod)
     return {
       ref: pod.ref,
       name: pod.name,
-      status: !alive(pod) ? 'terminated' : pod.stopped ? 'stopped' : running ? 'running' : 'starting',
-      gpuType: 'SIM GPU',
+      status: !alive(pod) ? 'terminated' : pod.stopped ? 'stopped' : isUp ? 'running' : 'starting',
+      gpuType: pod.offer.gpuType,
       gpuCount: 1,
       perHour: pod.perHour,
-      address: running && !pod.stopped ? { host: pod.ref, port: 22, user: 'root' } : null,
+      address: isUp && clock.now() >= pod.addressAt ? { host: pod.ref, port: 22, user: 'root' } : null,
       createdAt: pod.createdAt,
     }
   }
   /** Shorter than the settling time for both ways of asking, or longer for listings alone: either is survived by the rule of the house. */
   const hide = (pod: CloudPod, from: number, alsoFromLooks: boolean) => {
-    const ms = alsoFromLooks ? chance.between(500, SETTLE_MS - POLL_MS * 4) : chance.between(SETTLE_MS, SETTLE_MS * 3)
+    // A listing tells of a moment up to 400 ms after it was asked for.
+    const ms = alsoFromLooks ? chance.between(500, SETTLE_MS - 500) : chance.between(SETTLE_MS, SETTLE_MS * 3)
     pod.hidden = { from, until: from + ms, alsoFromLooks }
   }
-  const isHidden = ({ hidden }: CloudPod, looked: boolean) =>
-    hidden !== null && clock.now() >= hidden.from && clock.now() < hidden.until && (!looked || hidden.alsoFromLooks)
-  const make = (name: string, ours: boolean): CloudPod => {
+  const make = (name: string, offer: Offer, ours: boolean): CloudPod => {
     const at = clock.now()
-    const stillborn = ours && chance.happens(weather.stillborn)
-    const runningAt = at + chance.between(300, 3000)
+    const flaw =
+      ours && chance.happens(weather.stillborn) ? chance.pick(['running', 'address', 'comfy'] as const) : null
+    const never = (what: typeof flaw, otherwise: number) => (flaw === what ? Number.POSITIVE_INFINITY : otherwise)
+    const runningAt = never('running', at + chance.between(300, 3000))
+    const goesAt = ours && chance.happens(weather.vanishes) ? at + chance.between(1000, 40_000) : null
+    const isPreempted = goesAt !== null && chance.happens(weather.preempted)
+    const perHour = chance.happens(weather.priceMoves)
+      ? Math.ceil(offer.perHour * (0.7 + chance.next()))
+      : offer.perHour
     const pod: CloudPod = {
       ref: `ref-${pods.size + 1}`,
       name,
       ours,
-      perHour: PER_HOUR,
+      offer,
+      perHour,
       createdAt: at,
       listedFrom: at + (ours ? chance.between(0, 1500) : 0),
+      fresh404: chance.happens(weather.fresh404),
       runningAt,
-      comfyAt: stillborn ? Number.POSITIVE_INFINITY : runningAt + chance.between(500, 4000),
-      vanishesAt: ours && chance.happens(weather.vanishes) ? at + chance.between(1000, 40_000) : null,
+      addressAt: never('address', runningAt + chance.between(0, 500)),
+      comfyAt: never('comfy', runningAt + chance.between(500, 4000)),
+      hasGpu: !chance.happens(weather.gpuless),
+      vanishesAt: isPreempted ? null : goesAt,
+      preemptedAt: isPreempted ? goesAt : null,
       stopped: false,
       destroyedAt: null,
       listedUntil: 0,
       hidden: null,
+      rates: [{ from: at, perHour }],
       prompts: new Map(),
     }
-    if (ours && chance.happens(weather.omits)) hide(pod, at + chance.between(2000, 20_000), true)
+    if (ours && chance.happens(weather.omits)) hide(pod, at + chance.between(1500 + SETTLE_MS, 20_000), true)
     pods.set(pod.ref, pod)
     return pod
   }
-  make('somebody-else', false)
-  const named = (name: string) => [...pods.values()].find(pod => pod.name === name && alive(pod))
+  make('somebody-else', offerOf('A', PER_HOUR), false)
+  const named = (name: string) => {
+    for (const pod of pods.values()) if (pod.name === name && alive(pod)) return pod
+    return null
+  }
   const cloud: Cloud = {
     pods,
     weather,
     capacityFrom: BEGINNING,
     listingFrom: BEGINNING,
+    market: [offerOf('A', PER_HOUR)],
     alive,
+    running,
     async offers() {
       await latency()
-      return [offer()]
+      if (!chance.happens(weather.offersFail)) return cloud.market.map(offer => ({ ...offer }))
+      if (chance.happens(0.5)) throw fault('transient', 'provider_busy')
+      return []
     },
-    async create(name, _boot, lookFirst) {
+    async create(name, offer, lookFirst) {
       await latency()
       if (chance.happens(weather.operator)) throw fault('operator', 'key_refused')
       if (lookFirst) {
@@ -197,10 +193,12 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       }
       if (clock.now() < cloud.capacityFrom || chance.happens(weather.capacity)) throw fault('capacity', 'sold_out')
       if (chance.happens(weather.createFails)) throw fault('transient', 'provider_busy')
+      const hangs = chance.happens(weather.createHangs)
       // The provider works on it for a while, whether or not who asked still lives.
-      await clock.sleep(chance.between(100, 2500))
-      const pod = make(name, true)
-      if (chance.happens(weather.createUnclear)) throw fault('transient', 'answer_lost')
+      await clock.sleep(hangs ? chance.between(2000, CREATE_MAX_MS - 1000) : chance.between(100, 2500))
+      if (hangs && chance.happens(0.5)) throw fault('transient', 'answer_timed_out')
+      const pod = make(name, offer, true)
+      if (hangs || chance.happens(weather.createUnclear)) throw fault('transient', 'answer_lost')
       await latency()
       return { ref: pod.ref, perHour: pod.perHour }
     },
@@ -208,46 +206,60 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       await latency()
       if (clock.now() < cloud.listingFrom) return { known: false, why: 'the listing is away' }
       if (chance.happens(weather.listFails)) {
-        if (chance.happens(0.5)) throw fault('transient', 'provider_busy')
-        return { known: false, why: 'a short page' }
+        if (chance.happens(0.3)) throw fault('transient', 'provider_busy')
+        return {
+          known: false,
+          why: chance.pick(['a short page', 'an empty body', 'malformed', 'the second page is away']),
+        }
       }
       const answer: Listing = { known: true, pods: [...pods.values()].filter(listed).map(rowOf) }
+      if (chance.happens(weather.listLags)) await clock.sleep(chance.between(500, 3000))
       await latency()
       return answer
     },
     async look(ref) {
       await latency()
+      if (chance.happens(weather.lookFails)) throw fault('transient', 'provider_busy')
       const pod = pods.get(ref)
-      return pod && alive(pod) && !isHidden(pod, true) ? rowOf(pod) : null
+      return pod && alive(pod) && isTold(pod, true) ? rowOf(pod) : null
     },
     async destroy(ref) {
       await latency()
       const pod = pods.get(ref)
       if (!pod) return
       if (!pod.ours) throw new Error(`bug: a foreign pod is destroyed: ${pod.name}`)
-      if (chance.happens(weather.destroyFails)) {
-        if (chance.happens(0.5)) throw fault('transient', 'provider_busy')
+      const fails = chance.happens(weather.destroyFails) ? chance.pick(['refused', 'forgotten', 'unanswered']) : null
+      if (fails === 'refused') throw fault('transient', 'provider_busy')
+      if (fails === 'forgotten') {
         if (chance.happens(weather.omits)) hide(pod, clock.now(), chance.happens(0.5))
         return
       }
       if (alive(pod)) {
+        preempt(pod)
         pod.destroyedAt = clock.now()
         pod.listedUntil = clock.now() + chance.between(0, 2000)
       }
+      if (fails === 'unanswered') throw fault('transient', 'answer_lost')
       await latency()
     },
     async pause(ref, stopped) {
       await latency()
       const pod = pods.get(ref)
       if (!pod || !alive(pod)) throw fault('pod', 'pod_gone')
-      pod.stopped = stopped
-      // ComfyUI's queue is in memory.
-      if (stopped) pod.prompts.clear()
-      if (!stopped) Object.assign(pod, { runningAt: clock.now() + 500, comfyAt: clock.now() + 1500 })
+      if (!pod.ours) throw new Error(`bug: a foreign pod is stopped: ${pod.name}`)
+      const fails = chance.happens(weather.pauseFails) ? chance.pick(['refused', 'forgotten']) : null
+      if (fails === 'refused') throw fault('transient', 'provider_busy')
+      if (fails === 'forgotten') return
+      preempt(pod)
+      if (pod.stopped !== stopped) setStopped(pod, stopped, clock.now())
     },
     billed(pod) {
-      const ends = [pod.destroyedAt, pod.vanishesAt, clock.now()].filter(at => at !== null)
-      return accrue(pod.perHour, Math.min(...ends) - pod.createdAt)
+      preempt(pod)
+      const end = Math.min(pod.destroyedAt ?? clock.now(), pod.vanishesAt ?? clock.now(), clock.now())
+      let sum = 0
+      for (const [index, { from, perHour }] of pod.rates.entries())
+        sum += accrue(perHour, Math.min(pod.rates[index + 1]?.from ?? end, end) - from)
+      return sum
     },
   }
   return cloud

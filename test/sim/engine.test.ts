@@ -1,7 +1,7 @@
 // The real engine in seeded worlds: virtual time, weather, commands and crashes. A failure names its seed; the same seed fails the same way.
 import { describe, expect, test } from 'vitest'
 import { BEGINNING } from './clock.ts'
-import type { Weather } from './cloud.ts'
+import type { Weather } from './weather.ts'
 import { createWorld, RUN, type World, type WorldOptions } from './world.ts'
 
 const seeds = (count: number) => Array.from({ length: count }, (_, index) => index + 1)

@@ -1,8 +1,9 @@
 // What an engine reaches on a simulated pod: connections that drop, and a ComfyUI that runs each prompt it is given.
+import type { FaultKind } from '../../src/domain/fault.ts'
 import type { Artifact } from '../../src/domain/job.ts'
-import type { Courier, Dialer, Executor, Machine, Task, Tunnel } from '../../src/ports.ts'
+import type { Courier, Dialer, Executor, Machine, Task, TaskOn, Tunnel } from '../../src/ports.ts'
 import type { Chance, VirtualClock } from './clock.ts'
-import { type Cloud, type CloudPod, fault } from './cloud.ts'
+import { type Cloud, type CloudPod, fault, type Prompt } from './cloud.ts'
 
 /** Keys of everything stored; it outlives engines. */
 export type Shelf = Map<string, string>
@@ -21,7 +22,26 @@ export type PodWorld = {
   /** Set by scenarios: the bucket refuses the key. */
   bucketRefuses: boolean
   jobMs: [low: number, high: number]
+  /** A prompt is in a server's queue. */
+  submitted(task: Task): void
+  /** What was brought to its target: path → sha256. */
+  targets: Map<string, string>
 }
+
+const AT_THE_END: Parameters<TaskOn['gauge']>[0] = {
+  phase: 'outputs',
+  fraction: 1,
+  nodeId: null,
+  nodeTitle: null,
+  step: null,
+  steps: null,
+  perSecond: null,
+  bytes: null,
+  bytesTotal: null,
+}
+
+/** Output files of each job. */
+export const FILES = 2
 
 type SimMachine = Machine & {
   pod: CloudPod
@@ -37,7 +57,7 @@ export function createDialer(world: PodWorld, open: Set<number>): Dialer {
   return {
     async hold(preferred) {
       let localPort = preferred
-      while (open.has(localPort)) localPort++
+      while (open.has(localPort) || chance.happens(cloud.weather.portTaken)) localPort++
       open.add(localPort)
       const tunnel: Tunnel = {
         localPort,
@@ -47,10 +67,16 @@ export function createDialer(world: PodWorld, open: Set<number>): Dialer {
       }
       return tunnel
     },
-    async connect(address, { signal }) {
+    async connect(address, { pinned, signal }) {
       await clock.sleep(chance.between(20, 300), signal)
       const pod = cloud.pods.get(address.host)
-      if (!pod || !cloud.alive(pod) || pod.stopped || clock.now() < pod.runningAt) throw fault('pod', 'ssh_refused')
+      if (chance.happens(cloud.weather.connectFails)) {
+        if (chance.happens(0.5)) throw fault('pod', 'ssh_refused')
+        await clock.sleep(3000, signal)
+        throw fault('pod', 'ssh_timed_out')
+      }
+      if (!pod || !cloud.running(pod)) throw fault('pod', 'ssh_refused')
+      if (pinned !== null && chance.happens(cloud.weather.keyChanges)) throw fault('pod', 'host_key_changed')
       if (world.keyRefused) throw fault('operator', 'key_refused')
       return createMachine(world, pod)
     },
@@ -77,7 +103,7 @@ function createMachine({ chance, clock, cloud }: PodWorld, pod: CloudPod): SimMa
     async exec(command, options = {}) {
       await clock.sleep(chance.between(10, 100), over.signal)
       if (command === 'nvidia-smi -L' && machine.up)
-        return { code: 0, stdout: 'GPU 0: SIM (UUID: GPU-0)\n', stderr: '' }
+        return { code: 0, stdout: pod.hasGpu ? 'GPU 0: SIM (UUID: GPU-0)\n' : 'No devices were found\n', stderr: '' }
       // The sampler's stream: it ends with the connection or its reader.
       if (machine.up) await quiet(over.signal, options.signal)
       throw fault('pod', 'connection_lost')
@@ -94,7 +120,7 @@ function createMachine({ chance, clock, cloud }: PodWorld, pod: CloudPod): SimMa
     while (machine.up) {
       await clock.sleep(500, over.signal)
       if (!machine.up) return
-      const lost = !cloud.alive(pod) || pod.stopped || (lostAt !== null && clock.now() >= lostAt)
+      const lost = !cloud.running(pod) || (lostAt !== null && clock.now() >= lostAt)
       if (lost) end(fault('pod', 'connection_lost'))
     }
   }
@@ -112,18 +138,36 @@ export function createExecutor(world: PodWorld): Executor {
   const step = async (machine: SimMachine, signal: AbortSignal, ms: number) => {
     await clock.sleepUnless(ms, signal, machine.link)
     signal.throwIfAborted()
-    if (!machine.up || !cloud.alive(machine.pod)) throw fault('pod', 'connection_lost')
+    if (!machine.up || !cloud.running(machine.pod)) throw fault('pod', 'connection_lost')
   }
-  const submit = (task: Task, pod: CloudPod) => {
-    const same = pod.prompts.get(task.promptId)
-    if (same) {
-      same.runs++
-      return world.forbid(`prompt ${task.promptId} of ${task.jobId} runs twice`)
-    }
+  const submit = (task: Task, pod: CloudPod): Prompt => {
+    const { promptId: id, jobId } = task
+    if (pod.prompts.has(id)) world.forbid(`prompt ${id} of ${jobId} runs twice`)
+    for (const other of cloud.pods.values())
+      if (other !== pod && other.prompts.has(id)) world.forbid(`prompt ${id} of ${jobId} is on ${other.ref} already`)
     const beside = [...pod.prompts.values()].find(prompt => prompt.state === 'running' && prompt.doneAt > clock.now())
-    if (beside) world.forbid(`${task.jobId} is put beside ${beside.jobId} on ${pod.ref}`)
-    const doneAt = clock.now() + chance.between(...world.jobMs)
-    pod.prompts.set(task.promptId, { id: task.promptId, jobId: task.jobId, doneAt, state: 'running', runs: 1 })
+    if (beside) world.forbid(`${jobId} is put beside ${beside.jobId} on ${pod.ref}`)
+    world.submitted(task)
+    const hangs = chance.happens(cloud.weather.hangs)
+    const doneAt = hangs ? Number.POSITIVE_INFINITY : clock.now() + chance.between(...world.jobMs)
+    const prompt: Prompt = { id, jobId, doneAt, state: 'running' }
+    pod.prompts.set(id, prompt)
+    // The process starts again: all is forgotten, and some seconds later it answers as if nothing had been.
+    if (chance.happens(cloud.weather.forgets))
+      void clock.sleep(chance.between(100, 4000)).then(() => {
+        pod.prompts.clear()
+        pod.comfyAt = clock.now() + chance.between(500, 3000)
+      })
+    return prompt
+  }
+  /** Until the prompt is done; a fault when the server no longer knows it. */
+  const follow = async (prompt: Prompt, machine: SimMachine, signal: AbortSignal) => {
+    while (clock.now() < prompt.doneAt) {
+      await step(machine, signal, Math.min(700, prompt.doneAt - clock.now() + 1))
+      if (!machine.pod.prompts.has(prompt.id)) throw fault('pod', 'prompt_lost')
+      if (prompt.state === 'interrupted') throw fault('transient', 'interrupted')
+    }
+    prompt.state = 'done'
   }
   return {
     name: 'sim',
@@ -135,34 +179,30 @@ export function createExecutor(world: PodWorld): Executor {
     async run(task, anyMachine, on, signal) {
       const machine = anyMachine as SimMachine
       const { pod } = machine
+      const { weather } = cloud
       let submitted = task.resumed
       try {
         await step(machine, signal, chance.between(50, 600))
         // Before the prompt is there: what fails later and leaves it running is a fault of the pod.
-        const isThere = task.resumed && pod.prompts.has(task.promptId)
-        if (!isThere && chance.happens(cloud.weather.transientFault)) throw fault('transient', 'upload_timed_out')
-        if (!isThere) {
+        let prompt = task.resumed ? pod.prompts.get(task.promptId) : undefined
+        if (!prompt && chance.happens(weather.transientFault)) throw fault('transient', 'upload_timed_out')
+        if (!prompt) {
           submitted = true
-          submit(task, pod)
+          prompt = submit(task, pod)
           await step(machine, signal, chance.between(20, 200))
         }
-        const prompt = pod.prompts.get(task.promptId)
-        if (!prompt) throw new Error('bug: a prompt that was submitted is not there')
-        on.started()
-        if (chance.happens(cloud.weather.jobFault)) {
+        if (!chance.happens(weather.silent)) on.started()
+        const ends = (kind: FaultKind, code: string) => {
           prompt.state = 'interrupted'
-          throw fault('job', 'node_failed')
+          return fault(kind, code)
         }
-        if (chance.happens(cloud.weather.operatorFault)) {
-          prompt.state = 'interrupted'
-          throw fault('operator', 'bucket_key_refused')
-        }
-        if (chance.happens(cloud.weather.podFault)) throw fault('pod', 'out_of_memory')
-        while (clock.now() < prompt.doneAt) await step(machine, signal, Math.min(700, prompt.doneAt - clock.now() + 1))
-        if (prompt.state === 'interrupted') throw fault('job', 'interrupted_outside')
-        prompt.state = 'done'
+        if (chance.happens(weather.jobFault)) throw ends('job', 'node_failed')
+        if (chance.happens(weather.operatorFault)) throw ends('operator', 'bucket_key_refused')
+        if (chance.happens(weather.podFault)) throw fault('pod', chance.pick(['out_of_memory', 'cuda_error']))
+        await follow(prompt, machine, signal)
+        on.gauge(AT_THE_END)
         const artifacts: Artifact[] = []
-        for (let index = 0; index < 2; index++) {
+        for (let index = 0; index < FILES; index++) {
           await step(machine, signal, chance.between(50, 500))
           const file = `picture-${index}.png`
           const key = `out/${task.runId}/${task.jobId}/${task.attempt}/${file}`
@@ -174,7 +214,7 @@ export function createExecutor(world: PodWorld): Executor {
         return artifacts
       } catch (error) {
         if (!signal.aborted || signal.reason !== 'cancel') throw error
-        if (chance.happens(cloud.weather.cancelIgnored)) return await new Promise<never>(() => {})
+        if (chance.happens(weather.cancelIgnored)) return await new Promise<never>(() => {})
         await clock.sleep(chance.between(50, 300))
         const prompt = pod.prompts.get(task.promptId)
         // Without a link nothing can be stopped: whoever asked must know that it may still run.
@@ -198,13 +238,11 @@ export function createCourier(world: PodWorld): Courier {
       if (world.refusedTarget === spec.jobId) throw fault('job', 'target_unwritable')
       for (const artifact of artifacts)
         if (shelf.get(artifact.key) !== artifact.sha256) forbid(`${artifact.key} is published and not stored`)
-      return artifacts.map(({ file, sha256, bytes }) => ({
-        name: 'picture',
-        path: `/outputs/${spec.jobId}/${file}`,
-        url: null,
-        bytes,
-        sha256,
-      }))
+      return artifacts.map(({ file, sha256, bytes }) => {
+        const path = `/outputs/${spec.jobId}/${file}`
+        world.targets.set(path, sha256)
+        return { name: 'picture', path, url: null, bytes, sha256 }
+      })
     },
   }
 }

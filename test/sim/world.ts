@@ -1,16 +1,20 @@
 // One seeded world around the real engine: cloud, pods, files, time, commands and crashes, with every promise of the house watched.
 import type { Event, Fact } from '../../src/domain/event.ts'
-import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
-import { isSettled, type JobSpec, liveAttempt } from '../../src/domain/job.ts'
+import { emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
+import { audit } from '../../src/domain/invariants.ts'
+import type { JobSpec } from '../../src/domain/job.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/domain/limits.ts'
 import { mayBill, podCost } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
 import { type Engine, startEngine } from '../../src/engine/engine.ts'
-import type { Provider } from '../../src/ports.ts'
+import type { Clock, Provider } from '../../src/ports.ts'
 import { BEGINNING, createChance, createClock } from './clock.ts'
-import { CREATE_MAX_MS, createCloud, GOOD_WEATHER, PER_HOUR, POLL_MS, SETTLE_MS, type Weather } from './cloud.ts'
+import { CREATE_MAX_MS, createCloud, POLL_MS, SETTLE_MS, stoppedPerHour } from './cloud.ts'
 import { createSharedJournal, ProcessDied } from './journal.ts'
 import { createCourier, createDialer, createExecutor, type PodWorld } from './pod.ts'
+import { createWallClock, guard, type WallClock } from './process.ts'
+import { createPromises, same } from './promises.ts'
+import { GOOD_WEATHER, type Weather } from './weather.ts'
 
 export const RUN = 'run_20261122_000000_51m51m51'
 /** No world of these sizes needs a quarter of a virtual hour: one that does has stopped making progress. */
@@ -37,10 +41,14 @@ export type WorldOptions = {
   limits?: Partial<Limits>
   /** The engine dies at about every such event; 0 = never. */
   crashEvery?: number
+  /** The engine dies at about every so many moments, whatever it does there; 0 = never. */
+  dieEvery?: number
   /** The engine is asked to stop in the middle, about every so many events, and another takes over. */
   handOverEvery?: number
   /** How long nobody watches after a death. */
   downMs?: [low: number, high: number]
+  /** When a pod's bill is whole; 0 = as soon as it is gone. */
+  billLagMs?: number
 }
 
 export type World = PodWorld & {
@@ -53,12 +61,20 @@ export type World = PodWorld & {
   wrongs: string[]
   crashes: number
   handOvers: number
+  limits: Limits
+  /** The time that processes read. */
+  wall: WallClock
+  /** How often it was set back. */
+  setBacks: number
   /** Micro-dollars on all meters together. */
   spend(): number
   /** What another process writes, `afterMs` from now. */
   later(afterMs: number, command: (fleet: Fleet) => Fact[]): void
   /** What another process writes when `when` first holds, or something done to the world. */
   once(when: (event: Event, fleet: Fleet) => boolean, act: () => Fact[] | undefined): void
+  /** The machine is asleep for `ms`, `afterMs` from now; or its clock is set by `ms`. */
+  suspendAt(afterMs: number, ms: number): void
+  setClockAt(afterMs: number, ms: number): void
   /** Until the engine is idle and nothing was put off, over all crashes. */
   play(): Promise<World>
 }
@@ -101,21 +117,32 @@ export function policyOf(policy: Partial<Policy> = {}): Policy {
 }
 
 export function createWorld(options: WorldOptions): World {
-  const { seed, jobs = 6, podsMax = 3, crashEvery = 0, handOverEvery = 0, downMs } = options
+  const { seed, jobs = 6, podsMax = 3 } = options
   const chance = createChance(seed)
   const clock = createClock(chance)
   const cloud = createCloud(chance, clock, { ...GOOD_WEATHER, ...options.weather })
   const journal = createSharedJournal()
   const viewer = journal.open(() => null)
   const fleet = emptyFleet()
+  const wall = createWallClock(clock)
   const watchers: { when: (event: Event, fleet: Fleet) => boolean; act: () => Fact[] | undefined }[] = []
   let putOff = 0
   const forbid = (what: string) => world.wrongs.push(`${((clock.now() - BEGINNING) / 1000).toFixed(1)} s: ${what}`)
+  /** Another process writes, never inside somebody else's commit. */
+  const say = (afterMs: number, command: () => Fact[] | undefined) => {
+    putOff++
+    void clock.sleep(afterMs).then(() => {
+      putOff--
+      const facts = command()
+      if (facts) viewer.append(() => facts, wall.now())
+    })
+  }
   const world: World = {
     chance,
     clock,
     cloud,
     shelf: new Map(),
+    targets: new Map(),
     forbid,
     keyRefused: false,
     refusedTarget: null,
@@ -127,79 +154,38 @@ export function createWorld(options: WorldOptions): World {
     wrongs: [],
     crashes: 0,
     handOvers: 0,
-    spend: () => [...fleet.pods.values()].reduce((sum, pod) => sum + podCost(pod, clock.now()), 0),
-    later(afterMs, command) {
-      putOff++
-      void clock.sleep(afterMs).then(() => {
-        putOff--
-        viewer.append(() => command(fleet), clock.now())
-      })
-    },
+    limits: { ...SIM_LIMITS, ...options.limits },
+    wall,
+    setBacks: 0,
+    submitted: task => promises.submitting(task),
+    spend: () => [...fleet.pods.values()].reduce((sum, pod) => sum + podCost(pod, wall.now()), 0),
+    later: (afterMs, command) => say(afterMs, () => command(fleet)),
     once: (when, act) => void watchers.push({ when, act }),
-    play: () => play(),
+    suspendAt: (afterMs, ms) => void clock.sleep(afterMs).then(() => clock.skip(ms)),
+    setClockAt: (afterMs, ms) =>
+      void clock.sleep(afterMs).then(() => {
+        if (ms < 0) world.setBacks++
+        wall.set(ms)
+      }),
+    play,
   }
+  const promises = createPromises(world)
   journal.watch(event => {
-    try {
-      apply(fleet, event)
-      check(event)
-    } catch (error) {
-      forbid(error instanceof Error ? error.message : String(error))
-    }
+    for (const breach of audit(fleet, event)) forbid(breach)
+    promises.check(event)
     for (const watcher of watchers.filter(({ when }) => when(event, fleet))) {
       watchers.splice(watchers.indexOf(watcher), 1)
-      putOff++
-      // Another process: it writes after this commit, never inside it.
-      void clock.sleep(0).then(() => {
-        putOff--
-        const facts = watcher.act()
-        if (facts) viewer.append(() => facts, clock.now())
-      })
+      say(0, watcher.act)
     }
   })
-  viewer.append(
-    () => [
-      { type: 'run.opened', runId: RUN, policy: policyOf({ podsMax, ...options.policy }), follows: [] },
-      ...Array.from(
-        { length: jobs },
-        (_, n): Fact => ({ type: 'job.queued', runId: RUN, spec: specOf(`job-${n + 1}`) }),
-      ),
-    ],
-    clock.now(),
-  )
+  const policy = policyOf({ podsMax, ...options.policy })
+  const queued = (_: unknown, n: number): Fact => ({ type: 'job.queued', runId: RUN, spec: specOf(`job-${n + 1}`) })
+  const opened: Fact = { type: 'run.opened', runId: RUN, policy, follows: [] }
+  viewer.append(() => [opened, ...Array.from({ length: jobs }, queued)], wall.now())
   return world
 
-  /** The promises that hold at every event, not only at the end. */
-  function check(event: Event): void {
-    const billing = [...fleet.pods.values()].filter(pod => mayBill(pod) && pod.status !== 'stopped')
-    if (billing.length > podsMax) forbid(`${billing.length} pods are on the meter, ${podsMax} are allowed`)
-    const living = [...cloud.pods.values()].filter(pod => pod.ours && cloud.alive(pod) && !pod.stopped)
-    if (living.length > podsMax) forbid(`${living.length} pods live at the provider, ${podsMax} are allowed`)
-    const open = [...fleet.jobs.values()].filter(job => !isSettled(job)).length
-    const onOrder = [...fleet.pods.values()].filter(pod => pod.status === 'requested').length
-    if (event.type === 'pod.requested' && onOrder > open) forbid(`${onOrder} orders for ${open} open jobs`)
-    const busy = new Set<string>()
-    for (const job of fleet.jobs.values()) {
-      const attempt = liveAttempt(job)
-      if (!attempt) continue
-      if (busy.has(attempt.podId)) forbid(`two live attempts on ${attempt.podId}`)
-      busy.add(attempt.podId)
-      if (job.attempts.filter(other => other.endedAt === null).length > 1) forbid(`two live attempts of ${job.key}`)
-      if (event.type === 'attempt.requested' && event.jobKey === job.key && job.cancelRequested)
-        forbid(`${job.key} starts although it is cancelled`)
-    }
-    if (event.type === 'artifact.stored' && world.shelf.get(event.artifact.key) !== event.artifact.sha256)
-      forbid(`${event.artifact.key} is in the journal and not in the bucket`)
-    if (event.type === 'job.completed' && fleet.jobs.get(event.jobKey)?.attempts.at(-1)?.artifacts.length !== 2)
-      forbid(`${event.jobKey} is completed without its two files`)
-    if (event.type === 'pod.gone' || event.type === 'pod.refused') {
-      const pod = fleet.pods.get(event.podId)
-      for (const real of cloud.pods.values())
-        if (pod && real.name === pod.name && cloud.alive(real))
-          forbid(`${pod.id} is ${pod.status} and lives as ${real.ref}`)
-    }
-  }
-
   async function play(): Promise<World> {
+    const { downMs } = options
     for (;;) {
       const life = await live()
       if (life === 'done') break
@@ -208,7 +194,7 @@ export function createWorld(options: WorldOptions): World {
       // Nobody watches for a while; what was under way at the provider goes on.
       await elapse(downMs ? chance.between(...downMs) : chance.happens(0.5) ? 0 : chance.between(100, 20_000))
     }
-    atRest()
+    promises.atRest()
     return world
   }
 
@@ -222,12 +208,14 @@ export function createWorld(options: WorldOptions): World {
 
   /** One life of an engine. */
   async function live(): Promise<'done' | 'died' | 'handed over'> {
+    const { crashEvery = 0, dieEvery = 0, handOverEvery = 0 } = options
     let dead = false
-    const last =
-      handOverEvery > 0 && world.handOvers < 6
-        ? journal.events.length + chance.between(1, 2 * handOverEvery)
-        : Number.POSITIVE_INFINITY
-    let left = crashEvery > 0 && world.crashes < 6 ? chance.between(1, 2 * crashEvery) : Number.POSITIVE_INFINITY
+    /** About so many from now on, while the world has not seen many of them. */
+    const soon = (every: number, seen: number) =>
+      every > 0 && seen < 6 ? chance.between(1, 2 * every) : Number.POSITIVE_INFINITY
+    const last = journal.events.length + soon(handOverEvery, world.handOvers)
+    let moments = soon(dieEvery, world.crashes)
+    let left = soon(crashEvery, world.crashes)
     const store = journal.open(facts => {
       left -= facts.length
       if (facts.length === 0 || left > 0) return null
@@ -239,14 +227,14 @@ export function createWorld(options: WorldOptions): World {
     const own: PodWorld = Object.create(world, { clock: { value: guarded(clock) } })
     const engine = startEngine({
       store,
-      clock: own.clock,
+      clock: guarded<Clock>(wall),
       providers: new Map([['sim', guarded(provider())]]),
       dialer: guarded(createDialer(own, tunnels)),
       executor: guarded(createExecutor(own)),
       courier: guarded(createCourier(own)),
       trace: { pod() {}, engine() {}, preview() {} },
-      boot: () => ({ image: 'sim', diskGb: 1, env: {}, volume: null }),
-      limits: { ...SIM_LIMITS, ...options.limits },
+      boot: () => ({ image: 'sim', diskGb: 1, env: {}, args: null, volume: null }),
+      limits: world.limits,
       home8: 'simhome8',
       version: '0',
       pid: world.crashes + 1,
@@ -256,7 +244,7 @@ export function createWorld(options: WorldOptions): World {
     let idle = false
     let endless = false
     // A command may come after the engine said that it is idle: it takes that up, too.
-    const over = () => idle && putOff === 0 && [...fleet.runs.values()].every(run => run.status !== 'running')
+    const over = () => idle && putOff === 0 && !isOwing(fleet)
     engine.idle.then(
       () => {
         idle = true
@@ -267,6 +255,11 @@ export function createWorld(options: WorldOptions): World {
       },
     )
     while (!dead && !over() && journal.events.length < last) {
+      if (--moments <= 0) {
+        store.kill()
+        dead = true
+        break
+      }
       const stepped = await clock.step()
       if (!stepped && !dead && !idle) forbid('nobody sleeps and nothing is done: a deadlock')
       if (clock.now() - BEGINNING > LIFE_MAX_MS || world.wrongs.length > 20) {
@@ -275,14 +268,15 @@ export function createWorld(options: WorldOptions): World {
         break
       }
     }
+    if (endless) return 'done'
     if (dead) return 'died'
-    const early = !over() && !endless
+    const early = !over()
     await bringDown(engine)
     if (dead) return 'died'
     if (tunnels.size > 0) forbid(`${tunnels.size} tunnels are still open`)
     world.known = engine.fleet
     // Another process may have written after its last word.
-    if (engine.fleet.seq === fleet.seq && !same(said(engine.fleet), said(fleet)))
+    if (engine.fleet.seq === fleet.seq && !same(engine.fleet, fleet))
       forbid('the engine knows another fleet than the journal tells')
     return early ? 'handed over' : 'done'
 
@@ -310,79 +304,37 @@ export function createWorld(options: WorldOptions): World {
       pollMs: POLL_MS,
       settleMs: SETTLE_MS,
       createMaxMs: CREATE_MAX_MS,
+      billLagMs: options.billLagMs ?? 1,
+      billed: async ref => {
+        const pod = cloud.pods.get(ref)
+        return pod && !cloud.alive(pod) ? cloud.billed(pod) : null
+      },
       gpus: async () => [],
-      offers: want => cloud.offers(want),
-      create: (name, _offer, boot, lookFirst) => cloud.create(name, boot, lookFirst),
+      offers: () => cloud.offers(),
+      create(name, offer, _boot, lookFirst) {
+        promises.renting(name)
+        return cloud.create(name, offer, lookFirst)
+      },
       list: () => cloud.list(),
       look: ref => cloud.look(ref),
       stop: ref => cloud.pause(ref, true),
       start: ref => cloud.pause(ref, false),
       destroy: ref => cloud.destroy(ref),
-      billLagMs: 0,
-      billed: async () => null,
       balance: async () => null,
       logs: (_ref, _onLine, signal) =>
         new Promise(resolve => {
           if (signal.aborted) resolve()
           else signal.addEventListener('abort', () => resolve(), { once: true })
         }),
-      stoppedPerHour: () => PER_HOUR / 10,
+      stoppedPerHour: offer => stoppedPerHour(offer.perHour),
     }
   }
-
-  /** What holds when all is done. */
-  function atRest(): void {
-    for (const job of fleet.jobs.values()) if (!isSettled(job)) forbid(`${job.key} is ${job.status} at the end`)
-    for (const run of fleet.runs.values()) if (run.status === 'running') forbid(`${run.id} is still open at the end`)
-    for (const real of cloud.pods.values()) {
-      if (!real.ours && !cloud.alive(real)) forbid('a foreign pod is gone')
-      if (real.ours && cloud.alive(real)) forbid(`${real.name} (${real.ref}) is still billed at the end`)
-      const known = [...fleet.pods.values()].find(pod => pod.ref === real.ref)
-      // What went by itself before anybody could look was never seen by anyone.
-      if (real.ours && !known && real.destroyedAt !== null)
-        forbid(`${real.name} (${real.ref}) lived and is in no account`)
-      if (known && podCost(known, clock.now()) < cloud.billed(real))
-        forbid(`${known.id} is accounted at ${podCost(known, clock.now())} and was billed ${cloud.billed(real)}`)
-    }
-    const again = emptyFleet()
-    for (const event of journal.events) apply(again, JSON.parse(JSON.stringify(event)))
-    if (!same(said(again), said(fleet))) forbid('the journal folded again gives another fleet')
-  }
 }
 
-/** A provider of which nothing is said is as good as none. */
-function said(fleet: Fleet): Fleet {
-  const providers = [...fleet.providers].filter(([, state]) => Object.values(state).some(value => value !== null))
-  return { ...fleet, providers: new Map(providers) }
-}
-
-/** Equal in all their parts, Maps also in their order. */
-function same(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (a instanceof Map || b instanceof Map) return a instanceof Map && b instanceof Map && same([...a], [...b])
-  const keys = Object.keys(a)
-  if (keys.length !== Object.keys(b).length) return false
-  return keys.every(key => same(a[key as keyof typeof a], b[key as keyof typeof b]))
-}
-
-/** A port in a process that may die: nothing it is asked for ever comes back to a dead process. */
-function guard<T extends object>(port: T, dead: () => boolean): T {
-  return new Proxy(port, {
-    get(target, name) {
-      const member = Reflect.get(target, name)
-      if (typeof member !== 'function' || name === 'now' || name === 'uuid') return member
-      return (...args: unknown[]) => {
-        if (dead()) return new Promise(() => {})
-        const answer: unknown = member.apply(target, args)
-        if (!(answer instanceof Promise)) return answer
-        return new Promise((resolve, reject) => {
-          answer.then(
-            value => dead() || resolve(value),
-            error => dead() || reject(error),
-          )
-        })
-      }
-    },
-  })
+/** A run is open, or a pod is on its way somewhere. */
+function isOwing(fleet: Fleet): boolean {
+  for (const run of fleet.runs.values()) if (run.status === 'running') return true
+  for (const pod of fleet.pods.values())
+    if (mayBill(pod) && pod.status !== 'ready' && pod.status !== 'stopped') return true
+  return false
 }

@@ -1,0 +1,194 @@
+// The promises of the house that need the world to compare with: bills, files, ports, and pods that live. Those of the journal alone
+// are in src/domain/invariants.ts.
+import type { Event } from '../../src/domain/event.ts'
+import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
+import { isSettled, liveAttempt } from '../../src/domain/job.ts'
+import { type Pod, podCost } from '../../src/domain/pod.ts'
+import type { Run } from '../../src/domain/run.ts'
+import type { CloudPod } from './cloud.ts'
+import { FILES } from './pod.ts'
+import type { World } from './world.ts'
+
+/** Dear enough for the time it takes to notice a limit and to prove a pod gone. */
+const OVERSPEND_MAX = 50_000
+
+export type Promises = {
+  /** After `event` was folded into the world's fleet. */
+  check(event: Event): void
+  /** A name is about to be rented, or a prompt submitted: the journal must know. */
+  renting(name: string): void
+  submitting(task: { runId: string; jobId: string; promptId: string }): void
+  atRest(): void
+}
+
+export function createPromises(world: World): Promises {
+  const { fleet, cloud, forbid, wall } = world
+  const ports = new Map<string, number>()
+  /** A person may start more pods than the run would. */
+  let isStartedByHand = false
+  const realOf = (pod: Pod): CloudPod | null => {
+    if (pod.ref) return cloud.pods.get(pod.ref) ?? null
+    for (const real of cloud.pods.values()) if (real.name === pod.name && cloud.alive(real)) return real
+    return null
+  }
+
+  function check(event: Event): void {
+    if (!isStartedByHand) for (const run of fleet.runs.values()) withinLimit(run)
+    switch (event.type) {
+      case 'pod.start_requested':
+        isStartedByHand = true
+        return
+      case 'pod.gone':
+      case 'pod.refused': {
+        const pod = fleet.pods.get(event.podId) as Pod
+        const real = realOf(pod)
+        if (real && cloud.alive(real)) forbid(`${pod.id} is ${pod.status} and lives as ${real.ref}`)
+        return
+      }
+      case 'pod.broken': {
+        const pod = fleet.pods.get(event.podId) as Pod
+        const real = realOf(pod)
+        if (event.fault.code === 'pod_vanished' && real && cloud.alive(real))
+          forbid(`${pod.id} is believed gone and lives as ${real.ref}`)
+        return
+      }
+      case 'pod.stopped': {
+        const real = realOf(fleet.pods.get(event.podId) as Pod)
+        if (real && cloud.running(real)) forbid(`${event.podId} is stopped and runs as ${real.ref}`)
+        return
+      }
+      case 'pod.port_held': {
+        if (cloud.weather.portTaken > 0) return
+        const before = ports.get(event.podId)
+        if (before !== undefined && before !== event.localPort)
+          forbid(`${event.podId} moved from port ${before} to ${event.localPort}`)
+        for (const other of fleet.pods.values())
+          if (
+            other.id !== event.podId &&
+            other.localPort === event.localPort &&
+            other.status === 'ready' &&
+            !other.broken
+          )
+            forbid(`port ${event.localPort} leads to ${event.podId} and ${other.id}`)
+        ports.set(event.podId, event.localPort)
+        return
+      }
+      case 'attempt.requested':
+        tried(event)
+        return
+      case 'artifact.stored':
+        if (world.shelf.get(event.artifact.key) !== event.artifact.sha256)
+          forbid(`${event.artifact.key} is in the journal and not in the bucket`)
+        return
+      case 'job.completed':
+        completed(event)
+        return
+    }
+  }
+
+  /** Pods that live at the provider, whatever is known of them. */
+  function withinLimit(run: Run): void {
+    let living = 0
+    const prefix = `autopod-simhome8-${run.id.slice(-8)}-`
+    for (const real of cloud.pods.values())
+      if (real.ours && !real.stopped && cloud.alive(real) && real.name.startsWith(prefix)) living++
+    if (living > run.policy.podsMax) forbid(`${living} pods live at the provider, ${run.policy.podsMax} are allowed`)
+  }
+
+  function tried({ jobKey, at }: Extract<Event, { type: 'attempt.requested' }>): void {
+    const job = fleet.jobs.get(jobKey)
+    if (!job) return
+    if (job.dueAt > at) forbid(`${jobKey} starts ${job.dueAt - at} ms before it is due`)
+    const lost = job.attempts.filter(
+      ({ requestedAt, fault }) => requestedAt >= job.openedAt && fault?.kind === 'transient',
+    )
+    if (lost.length >= world.limits.transientTries) forbid(`${jobKey} is tried again after ${lost.length} lost tries`)
+  }
+
+  function completed({ jobKey, published }: Extract<Event, { type: 'job.completed' }>): void {
+    if (fleet.jobs.get(jobKey)?.attempts.at(-1)?.artifacts.length !== FILES)
+      forbid(`${jobKey} is completed without its ${FILES} files`)
+    for (const { path, sha256 } of published)
+      if (world.targets.get(path ?? '') !== sha256) forbid(`${jobKey}: ${path} is not at its target`)
+  }
+
+  /** Processes read the time at least once a second; what a clock that is set back hides is no longer than that, once for each time. */
+  function slackOf(perHour: number): number {
+    return (
+      Math.ceil((perHour / 3600) * world.setBacks * 1.5) +
+      (wall.backMs() > 0 && world.crashes + world.handOvers > 0 ? Math.ceil((perHour / 3_600_000) * wall.backMs()) : 0)
+    )
+  }
+
+  function atRest(): void {
+    for (const job of fleet.jobs.values()) if (!isSettled(job)) forbid(`${job.key} is ${job.status} at the end`)
+    for (const run of fleet.runs.values()) {
+      if (run.status === 'running') forbid(`${run.id} is still open at the end`)
+      let spent = 0
+      let pods = 0
+      for (const pod of fleet.pods.values())
+        if (pod.runId === run.id) {
+          spent += podCost(pod, pod.goneAt ?? run.closedAt ?? fleet.at)
+          pods++
+        }
+      const { costMax } = run.policy
+      if (costMax !== null && spent > costMax + pods * OVERSPEND_MAX)
+        forbid(`${spent} is spent, ${costMax} are allowed`)
+    }
+    const known = new Map([...fleet.pods.values()].map(pod => [pod.ref, pod]))
+    for (const real of cloud.pods.values()) {
+      if (!real.ours) {
+        if (!cloud.alive(real)) forbid('a foreign pod is gone')
+        continue
+      }
+      const pod = known.get(real.ref)
+      // Somebody wants it: stopped by hand, or kept at the end of its run.
+      const isKept = pod?.status === 'stopped' || (pod?.status === 'ready' && fleet.runs.get(pod.runId)?.policy.keep)
+      if (cloud.alive(real) && !isKept) forbid(`${real.name} (${real.ref}) is still billed at the end`)
+      // What went by itself before anybody could look was never seen by anyone.
+      if (!pod && real.destroyedAt !== null) forbid(`${real.name} (${real.ref}) lived and is in no account`)
+      if (!pod) continue
+      const accounted = podCost(pod, Math.max(wall.now(), fleet.at))
+      // Each stretch of the bill is rounded up on its own.
+      const billed = cloud.billed(real) - real.rates.length - slackOf(real.perHour)
+      if (accounted < billed) forbid(`${pod.id} is accounted at ${accounted} and was billed ${cloud.billed(real)}`)
+    }
+    const again = emptyFleet()
+    for (const event of world.events) apply(again, JSON.parse(JSON.stringify(event)))
+    if (!same(again, fleet)) forbid('the journal folded again gives another fleet')
+  }
+
+  return {
+    check,
+    renting(name) {
+      for (const pod of fleet.pods.values()) if (pod.name === name) return
+      forbid(`${name} is rented before the journal knows of it`)
+    },
+    submitting({ runId, jobId, promptId }) {
+      const job = fleet.jobs.get(`${runId}/${jobId}`)
+      if (!job || liveAttempt(job)?.promptId !== promptId)
+        forbid(`${jobId} is submitted as ${promptId}, which the journal lacks`)
+    },
+    atRest,
+  }
+}
+
+/** The same is known; a provider of which nothing is said is as good as none. */
+export function same(one: Fleet, other: Fleet): boolean {
+  return equal(said(one), said(other))
+}
+
+function said(fleet: Fleet): Fleet {
+  const providers = [...fleet.providers].filter(([, state]) => Object.values(state).some(value => value !== null))
+  return { ...fleet, providers: new Map(providers) }
+}
+
+/** Equal in all their parts, Maps also in their order. */
+function equal(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (a instanceof Map || b instanceof Map) return a instanceof Map && b instanceof Map && equal([...a], [...b])
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  return keys.every(key => equal(a[key as keyof typeof a], b[key as keyof typeof b]))
+}
