@@ -48,10 +48,12 @@ export function emptyFleet(): Fleet {
 }
 
 /** Folds `event` into `fleet`, in place. Deterministic: ids, times and chance come inside the event. */
-export function apply(fleet: Fleet, event: Event): void {
-  assert(event.seq === fleet.seq + 1, `event ${event.seq} after ${fleet.seq}`)
+export function apply(fleet: Fleet, told: Event): void {
+  assert(told.seq === fleet.seq + 1, `event ${told.seq} after ${fleet.seq}`)
+  // Writers have clocks that people set, but what comes later in the journal happened later: no meter runs backwards.
+  const event = told.at < fleet.at ? { ...told, at: fleet.at } : told
   fleet.seq = event.seq
-  fleet.at = Math.max(fleet.at, event.at)
+  fleet.at = event.at
   fleet.recent.push(event)
   if (fleet.recent.length > RECENT_MAX * 1.25) fleet.recent.splice(0, fleet.recent.length - RECENT_MAX)
   if (event.type.startsWith('engine.') || event.type.startsWith('listing.') || event.type.startsWith('operator.'))

@@ -15,6 +15,7 @@ import { createLanes } from './lanes.ts'
 import { perform } from './perform.ts'
 import { createSightings } from './sightings.ts'
 import { createSlots } from './slots.ts'
+import { createSteadyClock } from './steady.ts'
 
 export type Engine = {
   readonly fleet: Fleet
@@ -32,15 +33,18 @@ export type Engine = {
 const STOP_MAX_MS = 5000
 
 export function startEngine(options: EngineOptions): Engine {
-  const { store, clock } = options
+  const { store } = options
+  const clock = createSteadyClock(options.clock)
   const lease = store.lease()
   if (!lease) throw new Error('bug: an engine without the lease')
   const journal = openJournal(store, clock)
+  // Later than anything an earlier engine wrote: `startedAt` tells its questions from ours, within the same millisecond, too.
+  clock.pass(journal.fleet.at + 1)
   const gauges = createGaugeBoard(store, clock)
   const lanes = createLanes()
   const sightings = createSightings(clock)
   const slots = createSlots(options.firstPort, journal)
-  const context: Context = { ...options, journal, lanes, slots, sightings, gauges, startedAt: clock.now() }
+  const context: Context = { ...options, clock, journal, lanes, slots, sightings, gauges, startedAt: clock.now() }
   const engineId = clock.uuid()
   const offers = new Map<string, { offers: readonly Offer[]; at: number }>()
   const asking = new Set<string>()
