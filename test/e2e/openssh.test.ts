@@ -69,6 +69,13 @@ test.skipIf(openSsh.missing)(
     const arrived = join(world.folder, 'ComfyUI', 'input', input.podPath)
     expect(await digest(arrived)).toBe(input.sha256)
 
+    // Through the tunnel, as a browser would look at it.
+    const [subfolder, filename] = input.podPath.split('/')
+    const view = await fetch(`${machine.reach(comfy.port)}/view?type=input&subfolder=${subfolder}&filename=${filename}`)
+    const seen = createHash('sha256')
+    for await (const chunk of view.body!) seen.update(chunk)
+    expect(seen.digest('hex')).toBe(input.sha256)
+
     // The other way, the same bytes as an output of that size.
     const files = [{ podPath: arrived, nodeId: '9', file: 'video.mp4' }]
     const collected = await courier.collect(
