@@ -31,7 +31,10 @@ export async function create(context: Context, podId: string, signal: AbortSigna
       message: `${pod.name} was withdrawn before it was asked for`,
     })
   }
+  /** Until then a request whose answer was lost may still make a pod. */
+  let landsUntil: Millis | null = null
   for (let tries = 0; ; tries++) {
+    const askedAt = clock.now()
     const boot = context.boot(pod.name, pod.provider)
     const result = await settle(() =>
       context.lanes.rent(provider.name, () => provider.create(pod.name, pod.offer, boot, tries > 0)),
@@ -40,11 +43,11 @@ export async function create(context: Context, podId: string, signal: AbortSigna
     const { fault } = result
     context.trace.engine(`${pod.name}: ${fault.message}`)
     if (fault.kind === 'operator') journal.record(() => [{ type: 'operator.needed', provider: provider.name, fault }])
-    if (fault.kind !== 'transient') return refuse(fault)
-    // Seed 15 of the unclear creations: the last answer said "busy", the first one had made a pod that no look-up saw yet.
-    if (tries + 1 >= TRIES_MAX || podOf(journal.fleet, podId).status === 'releasing') {
-      return adoptOrRefuse(clock.now() + provider.settleMs, fault)
-    }
+    const isUnclear = fault.kind === 'transient'
+    if (isUnclear) landsUntil = Math.max(askedAt + provider.createMaxMs, clock.now() + provider.settleMs)
+    // Seed 965: the last answer was a plain refusal, an earlier one had been lost together with the pod that it made.
+    if (!isUnclear || tries + 1 >= TRIES_MAX || podOf(journal.fleet, podId).status === 'releasing')
+      return landsUntil === null ? refuse(fault) : adoptOrRefuse(landsUntil, fault)
     await backOff(clock, tries, fault, signal)
     // Let go without an outcome: the next engine finds the question open and looks the name up.
     if (signal.aborted) return
