@@ -25,6 +25,8 @@ export type Fact =
   | { type: 'job.delayed'; jobKey: string; dueAt: Millis; why: string }
   | { type: 'job.cancelled'; jobKey: string }
   | { type: 'pod.requested'; podId: string; runId: string; name: string; offer: Offer }
+  /** A second pod under a name that was rented once, alive since `since`: on the meter, and of no use. */
+  | { type: 'pod.found'; podId: string; namesake: string; ref: string; perHour: Micro; since: Millis }
   | { type: 'pod.created'; podId: string; ref: string; perHour: Micro }
   | { type: 'pod.refused'; podId: string; fault: FaultData }
   | { type: 'pod.port_held'; podId: string; localPort: number }

@@ -2,7 +2,7 @@
 import type { Event } from './event.ts'
 import type { Fleet } from './fleet.ts'
 import { assert, podOf } from './lookup.ts'
-import { mayBill, type Pod } from './pod.ts'
+import { mayBill, type Offer, type Pod } from './pod.ts'
 import type { Micro, Millis } from './units.ts'
 
 export function applyToPod(fleet: Fleet, event: Event): void {
@@ -10,6 +10,16 @@ export function applyToPod(fleet: Fleet, event: Event): void {
     assert(!fleet.pods.has(event.podId), `pod ${event.podId} requested twice`)
     assert(fleet.runs.has(event.runId), `pod ${event.podId} of an unknown run`)
     fleet.pods.set(event.podId, newPod(event))
+    return
+  }
+  if (event.type === 'pod.found') {
+    assert(!fleet.pods.has(event.podId), `pod ${event.podId} found twice`)
+    const { runId, name, offer } = podOf(fleet, event.namesake)
+    const asked = { podId: event.podId, runId, name, offer: { ...offer, perHour: event.perHour }, at: event.since }
+    const cause = `the provider made ${event.namesake} twice`
+    const { ref, since: createdAt } = event
+    const found = { status: 'releasing', ref, createdAt, releaseAt: event.at, releaseCause: cause } as const
+    fleet.pods.set(event.podId, { ...newPod(asked), ...found })
     return
   }
   if (!('podId' in event)) throw new Error(`bug: ${event.type} is no event of a pod`)
@@ -88,7 +98,7 @@ export function applyToPod(fleet: Fleet, event: Event): void {
   }
 }
 
-function newPod(event: Extract<Event, { type: 'pod.requested' }>): Pod {
+function newPod(event: { podId: string; runId: string; name: string; offer: Offer; at: Millis }): Pod {
   return {
     id: event.podId,
     runId: event.runId,

@@ -37,6 +37,7 @@ function beforehand(fleet: Fleet, event: Event, promise: Keep): void {
     case 'attempt.requested':
       start(fleet, event, promise)
       return
+    case 'pod.found':
     case 'pod.created':
       for (const other of fleet.pods.values()) promise(other.ref !== event.ref, `${event.ref} is ${other.id} already`)
       return

@@ -4,6 +4,7 @@ import type { Pod } from '../domain/pod.ts'
 import type { PodRow } from '../ports.ts'
 import { type Context, providerNamed } from './context.ts'
 import { settle } from './settle.ts'
+import { endStrays } from './strays.ts'
 
 /** One bad answer is weather; from the second on, the screen says since when nothing is known. */
 const LOST_AFTER = 2
@@ -26,6 +27,7 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
       misses = 0
       const rows = new Map(asked.value.pods.map(row => [row.ref, row]))
       journal.record(fleet => (isKnown(fleet, name) ? [] : [{ type: 'listing.found', provider: name }]))
+      endStrays(context, rows)
       await judgeAbsent(context, name, rows, askedAt, missing)
       sightings.tell(name, { rows, at: clock.now(), askedAt })
     } else if (++misses >= LOST_AFTER) {

@@ -48,6 +48,8 @@ export function tell(event: Event): Line {
       return wait(`⊘ ${job(event.jobKey)} cancelled`)
     case 'pod.requested':
       return plain(`${event.podId} asked for: ${event.offer.gpuName} at ${formatUsd(event.offer.perHour)}/h`)
+    case 'pod.found':
+      return bad(`✗ ${event.podId} found as ${event.ref}: the provider made ${event.namesake} twice; it goes`)
     case 'pod.created':
       return plain(`${event.podId} created as ${event.ref}, ${formatUsd(event.perHour)}/h`)
     case 'pod.refused':

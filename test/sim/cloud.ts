@@ -167,8 +167,15 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
   }
   make('somebody-else', offerOf('A', PER_HOUR), false)
   const named = (name: string) => {
-    for (const pod of pods.values()) if (pod.name === name && alive(pod)) return pod
+    for (const pod of pods.values()) if (pod.name === name && alive(pod) && isTold(pod, false)) return pod
     return null
+  }
+  /** Asked, not answered in time, looked up by its name, not found; perhaps it is made later all the same. */
+  const lost = async (name: string, offer: Offer): Promise<never> => {
+    const landsMs = chance.happens(0.7) ? chance.between(1000, CREATE_MAX_MS - 1000) : null
+    if (landsMs !== null) void clock.sleep(landsMs).then(() => make(name, offer, true))
+    await clock.sleep(chance.between(500, 4000))
+    throw fault('transient', 'answer_timed_out')
   }
   const cloud: Cloud = {
     pods,
@@ -193,12 +200,11 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       }
       if (clock.now() < cloud.capacityFrom || chance.happens(weather.capacity)) throw fault('capacity', 'sold_out')
       if (chance.happens(weather.createFails)) throw fault('transient', 'provider_busy')
-      const hangs = chance.happens(weather.createHangs)
+      if (chance.happens(weather.createHangs)) return lost(name, offer)
       // The provider works on it for a while, whether or not who asked still lives.
-      await clock.sleep(hangs ? chance.between(2000, CREATE_MAX_MS - 1000) : chance.between(100, 2500))
-      if (hangs && chance.happens(0.5)) throw fault('transient', 'answer_timed_out')
+      await clock.sleep(chance.between(100, 2500))
       const pod = make(name, offer, true)
-      if (hangs || chance.happens(weather.createUnclear)) throw fault('transient', 'answer_lost')
+      if (chance.happens(weather.createUnclear)) throw fault('transient', 'answer_lost')
       await latency()
       return { ref: pod.ref, perHour: pod.perHour }
     },

@@ -88,11 +88,12 @@ export function createPromises(world: World): Promises {
 
   /** Pods that live at the provider, whatever is known of them. */
   function withinLimit(run: Run): void {
-    let living = 0
+    // One name made twice by the provider is nobody's order; it is ended as soon as it is seen.
+    const living = new Set<string>()
     const prefix = `autopod-simhome8-${run.id.slice(-8)}-`
     for (const real of cloud.pods.values())
-      if (real.ours && !real.stopped && cloud.alive(real) && real.name.startsWith(prefix)) living++
-    if (living > run.policy.podsMax) forbid(`${living} pods live at the provider, ${run.policy.podsMax} are allowed`)
+      if (real.ours && !real.stopped && cloud.alive(real) && real.name.startsWith(prefix)) living.add(real.name)
+    if (living.size > run.policy.podsMax) forbid(`${living.size} pods live at the provider, ${run.policy.podsMax} are allowed`)
   }
 
   function tried({ jobKey, at }: Extract<Event, { type: 'attempt.requested' }>): void {
