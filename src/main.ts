@@ -43,7 +43,8 @@ async function main(argv: string[]): Promise<number> {
 
 function overview(): string {
   const shown = COMMANDS.filter(command => !command.hidden)
-  const lines = shown.map(({ name, takes, summary }) => `  ${`${name} ${takes}`.padEnd(24)} ${summary}`)
+  const width = Math.max(...shown.map(({ name, takes }) => name.length + takes.length + 1))
+  const lines = shown.map(({ name, takes, summary }) => `  ${`${name} ${takes}`.padEnd(width)}  ${summary}`)
   return `autopod: runs ComfyUI jobs on rented GPU pods\n\n${lines.join('\n')}\n\nWithout an account: autopod run PATH --provider sandbox\nautopod COMMAND --help shows its flags.\n`
 }
 

@@ -86,7 +86,7 @@ export async function template({ flags, words }: Invocation): Promise<number> {
     lines.push(`input   ${key.padEnd(16)} ${input.kind ?? 'file'}  ${input.description}`)
   for (const [key, param] of Object.entries(found.params ?? {}))
     lines.push(
-      `param   ${key.padEnd(16)} ${param.type}${param.default === undefined ? ' (required)' : ` = ${JSON.stringify(param.default)}`}  ${param.description}`,
+      `param   ${key.padEnd(16)} ${param.type}${param.unused ? ' (not used)' : param.default === undefined ? ' (required)' : ` = ${JSON.stringify(param.default)}`}  ${param.description}`,
     )
   for (const [key, output] of Object.entries(found.outputs))
     lines.push(`output  ${key.padEnd(16)} ${output.kind ?? 'file'} of node ${output.node}`)
