@@ -13,6 +13,7 @@ import { openJournal } from '../engine/journal.ts'
 import type { Store } from '../ports.ts'
 import { compose } from './compose.ts'
 import type { Home } from './home.ts'
+import { openNotices } from './notices.ts'
 
 export type Follow = {
   readonly fleet: Fleet
@@ -76,6 +77,7 @@ export async function attach(home: Home): Promise<Follow> {
   const options = await compose(home, store, () => fleet)
   const engine = startEngine(options)
   fleet = engine.fleet
+  const endNotices = openNotices(home, engine, options.trace)
   let closed: Promise<void> | null = null
   return {
     fleet: engine.fleet,
@@ -88,6 +90,7 @@ export async function attach(home: Home): Promise<Follow> {
     close() {
       closed ??= (async () => {
         await engine.stop()
+        await endNotices()
         await options.close()
         store.close()
       })()

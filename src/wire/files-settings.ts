@@ -14,7 +14,13 @@ const key = z
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an address that begins with http:// or https://' })
 
 /** Settings whose values are never printed, by path. */
-export const SECRET_PATHS = ['runpod.api_key', 'vast.api_key', 'r2.secret_access_key', 'r2.access_key_id']
+export const SECRET_PATHS = [
+  'runpod.api_key',
+  'vast.api_key',
+  'r2.secret_access_key',
+  'r2.access_key_id',
+  'notify.webhook',
+]
 
 /** Who can rent in this version. */
 export const PROVIDERS = ['runpod', 'sandbox'] as const
@@ -75,6 +81,16 @@ export const settingsFile = z.strictObject({
         .optional()
         .describe('How long jobs wait in line when nothing is to be had.'),
       first_port: z.int().min(1024).max(65_000).optional().describe('Local port of the first tunnel.'),
+    })
+    .optional(),
+  notify: z
+    .strictObject({
+      webhook: z
+        .url()
+        .optional()
+        .describe('Told when a run is over, a job failed, a limit is reached, a pod does not end, you are needed.'),
+      shape: z.enum(['json', 'slack', 'discord', 'ntfy']).optional().describe('By the address where absent.'),
+      desktop: z.boolean().optional(),
     })
     .optional(),
   sandbox: z

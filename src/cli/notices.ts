@@ -1,0 +1,37 @@
+// Tells people outside what happened, while this process is the engine.
+import { createSieve, type Notice, noticeOf, slowReleases } from '../domain/notice.ts'
+import { every, systemClock } from '../edge/clock.ts'
+import { type Notify, toDesktop, toWebhook } from '../edge/notify.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Trace } from '../ports.ts'
+import type { Home } from './home.ts'
+
+/** Often enough for a limit of two minutes. */
+const LOOK_MS = 15_000
+
+/** Ends with what it returns, which waits for what is on its way. */
+export function openNotices(home: Home, engine: Engine, trace: Trace): () => Promise<void> {
+  const { webhook, shape, desktop } = home.settings.notify ?? {}
+  const ways: Notify[] = [...(webhook ? [toWebhook(webhook, shape)] : []), ...(desktop ? [toDesktop] : [])]
+  if (ways.length === 0) return async () => {}
+  const passes = createSieve()
+  const underWay = new Set<Promise<void>>()
+  const tell = (notice: Notice | null) => {
+    if (!notice || !passes(notice, systemClock.now())) return
+    // Without its address: who knows a webhook may write to it.
+    for (const way of ways) {
+      const sent = way(notice).catch(() => trace.engine(`notice not delivered: ${notice.title}`))
+      underWay.add(sent)
+      void sent.then(() => underWay.delete(sent))
+    }
+  }
+  const unlisten = engine.journal.onEvent(event => tell(noticeOf(engine.fleet, event)))
+  const stop = every(LOOK_MS, () => {
+    for (const notice of slowReleases(engine.fleet, systemClock.now())) tell(notice)
+  })
+  return async () => {
+    unlisten()
+    stop()
+    await Promise.all(underWay)
+  }
+}

@@ -1,0 +1,79 @@
+// What is told outside, in which words, and not too often.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, test } from 'vitest'
+import { createSieve, type Notice, noticeOf, RELEASE_SLOW_MS, slowReleases } from '../../src/domain/notice.ts'
+import { messageOf, shapeOf, toWebhook } from '../../src/edge/notify.ts'
+import { keyOf, RUN, story } from './fleet-story.ts'
+
+const NOTICE: Notice = { key: 'k', level: 'alarm', title: 'ünit does not end', text: 'look @everyone' }
+
+test('a run that is over is told with what became of it and what it cost', () => {
+  const told = story().run().jobs('a', 'b')
+  told.tell({ type: 'job.failed', jobKey: keyOf('a'), fault: { kind: 'job', code: 'x', message: 'no such node' } })
+  expect(noticeOf(told.fleet, told.fleet.recent.at(-1)!)).toMatchObject({
+    level: 'warning',
+    title: 'a failed',
+    text: 'no such node',
+  })
+  told.tell({ type: 'job.cancelled', jobKey: keyOf('b') }).tell({ type: 'run.closed', runId: RUN, status: 'failed' })
+  expect(noticeOf(told.fleet, told.fleet.recent.at(-1)!)).toMatchObject({
+    title: 'run failed',
+    text: expect.stringMatching(/^0 of 2 jobs in .*\$0\.00$/),
+  })
+})
+
+test('a pod that does not end is an alarm after two minutes, with its name', () => {
+  const told = story().run().jobs('a').pod('p')
+  told.tell({ type: 'pod.release_requested', podId: 'p', cause: 'done' })
+  expect(slowReleases(told.fleet, told.now + RELEASE_SLOW_MS - 1)).toEqual([])
+  const [alarm] = slowReleases(told.fleet, told.now + RELEASE_SLOW_MS)
+  expect(alarm).toMatchObject({
+    level: 'alarm',
+    title: 'p does not end',
+    text: expect.stringContaining(told.fleet.pods.get('p')!.name),
+  })
+})
+
+test('the same is not told twice in a quarter of an hour, and many are held back except alarms', () => {
+  const passes = createSieve()
+  expect([passes(NOTICE, 0), passes(NOTICE, 60_000), passes(NOTICE, 16 * 60_000)]).toEqual([true, false, true])
+  const many = Array.from({ length: 60 }, (_, index) =>
+    passes({ ...NOTICE, level: 'info', key: `i${index}` }, 17 * 60_000),
+  )
+  expect(many.filter(Boolean)).toHaveLength(28)
+  expect(passes({ ...NOTICE, key: 'other' }, 17 * 60_000)).toBe(true)
+})
+
+test('each service gets the shape it reads', () => {
+  expect(shapeOf('https://hooks.slack.com/services/x')).toBe('slack')
+  expect(shapeOf('https://discord.com/api/webhooks/x')).toBe('discord')
+  expect(shapeOf('https://ntfy.sh/topic')).toBe('ntfy')
+  expect(shapeOf('https://example.org/hook')).toBe('json')
+  expect(JSON.parse(messageOf(NOTICE, 'slack').body)).toEqual({ text: 'autopod: ünit does not end · look @everyone' })
+  expect(JSON.parse(messageOf(NOTICE, 'discord').body)).toMatchObject({ allowed_mentions: { parse: [] } })
+  expect(messageOf(NOTICE, 'ntfy')).toEqual({
+    body: 'look @everyone',
+    headers: { title: 'autopod: ?nit does not end', priority: 'urgent' },
+  })
+  expect(JSON.parse(messageOf(NOTICE, 'json').body)).toMatchObject({ source: 'autopod', level: 'alarm' })
+})
+
+test('a webhook is posted to', async () => {
+  const got = Promise.withResolvers<string>()
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', chunk => {
+      body += chunk
+    })
+    request.on('end', () => {
+      response.end()
+      got.resolve(`${request.method} ${request.url} ${body}`)
+    })
+  }).listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  await toWebhook(`http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`)(NOTICE)
+  expect(await got.promise).toMatch(/^POST \/hook \{"source":"autopod","level":"alarm"/)
+  server.closeAllConnections()
+  server.close()
+})
