@@ -77,28 +77,32 @@ choose_place() {
   case $output in "$root"/*) if [ "$place" != "$d/farewell" ] && [ -z "$(setting tar_url)" ]; then stays=yes; fi;; esac
 }
 
-# list: files since the first start that fit, newest first, one path a line; rows: the manifest's entry of each.
+# rows: the manifest's entries of the files since the first start, newest first; stage: links to those that fit into the tar,
+# because not every tar takes a list of names (busybox on Debian 12).
 list_outputs() {
-  true > "$place/list"; true > "$place/rows"; sum=0
+  rm -rf "$d/stage"; mkdir -p "$d/stage"; true > "$place/rows"; sum=0
   [ -n "$output" ] && cd "$output" || return 0
-  find . -type f -newer "$d/since" ! -name '*[[:cntrl:]]*' ! -path '*/.autopod/*' > "$place/found" 2>/dev/null
+  find . -type f -newer "$d/since" ! -name '*[[:cntrl:]]*' ! -path '*/.autopod/*' > "$d/found" 2>/dev/null
   while IFS= read -r file; do
     # GNU and busybox, then BSD.
     stat -c '%Y %s %n' "$file" 2>/dev/null || stat -f '%m %z %N' "$file" 2>/dev/null
-  done < "$place/found" | sort -rn > "$place/sorted"
+  done < "$d/found" | sort -rn > "$d/sorted"
   while IFS=' ' read -r at bytes file; do
     [ -f "$file" ] || continue
+    file=\${file#./}
     fits=false
-    if [ $((sum + bytes)) -le ${TAR_BYTES_MAX} ]; then fits=true; sum=$((sum + bytes)); printf '%s\\n' "$file" >> "$place/list"; fi
-    printf '{"path":"%s","bytes":%s,"sha256":"%s","saved":%s}\\n' "$(json_name "\${file#./}")" "$bytes" "$(digest_of "$file")" "$fits" >> "$place/rows"
-  done < "$place/sorted"
+    if [ $((sum + bytes)) -le ${TAR_BYTES_MAX} ] && mkdir -p "$d/stage/$(dirname "./$file")" && ln -s "$output/$file" "$d/stage/$file"; then
+      fits=true; sum=$((sum + bytes))
+    fi
+    printf '{"path":"%s","bytes":%s,"sha256":"%s","saved":%s}\\n' "$(json_name "$file")" "$bytes" "$(digest_of "./$file")" "$fits" >> "$place/rows"
+  done < "$d/sorted"
   cd / || return 0
 }
 
 # 1: a file changed meanwhile, which is no reason to lose the others.
 pack() {
-  [ -s "$place/list" ] || return 1
-  tar -cf "$place/outputs.tar" -C "$output" -T "$place/list" 2>/dev/null
+  [ "$sum" -gt 0 ] || return 1
+  tar -chf "$place/outputs.tar" -C "$d/stage" . 2>/dev/null
   [ $? -le 1 ] && [ -s "$place/outputs.tar" ]
 }
 
