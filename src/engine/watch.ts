@@ -30,10 +30,14 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
       endStrays(context, rows)
       await judgeAbsent(context, name, rows, askedAt, missing)
       sightings.tell(name, { rows, at: clock.now(), askedAt })
-    } else if (++misses >= LOST_AFTER) {
-      const why = asked.ok ? (asked.value.known ? '' : asked.value.why) : asked.fault.message
-      const fault = { kind: 'transient', code: 'listing_unknown', message: why } as const
-      journal.record(fleet => (isKnown(fleet, name) ? [{ type: 'listing.lost', provider: name, fault }] : []))
+    } else {
+      // Seed 5391: left out by the first listing after its birth and by the next one that was complete, it lived in between.
+      missing.clear()
+      if (++misses >= LOST_AFTER) {
+        const why = asked.ok ? (asked.value.known ? '' : asked.value.why) : asked.fault.message
+        const fault = { kind: 'transient', code: 'listing_unknown', message: why } as const
+        journal.record(fleet => (isKnown(fleet, name) ? [{ type: 'listing.lost', provider: name, fault }] : []))
+      }
     }
     if (clock.now() - balanceAt >= BALANCE_EVERY_MS) {
       balanceAt = clock.now()
