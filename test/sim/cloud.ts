@@ -161,7 +161,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       rates: [{ from: at, perHour }],
       prompts: new Map(),
     }
-    if (ours && chance.happens(weather.omits)) hide(pod, at + chance.between(1500 + SETTLE_MS, 20_000), true)
+    if (ours && chance.happens(weather.omits)) hide(pod, at + chance.between(10_000, 25_000), true)
     pods.set(pod.ref, pod)
     return pod
   }

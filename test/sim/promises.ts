@@ -24,8 +24,8 @@ export type Promises = {
 export function createPromises(world: World): Promises {
   const { fleet, cloud, forbid, wall } = world
   const ports = new Map<string, number>()
-  /** A person may start more pods than the run would. */
-  let isStartedByHand = false
+  /** A person may start more pods than the run would, and after its end. */
+  const startedByHand = new Set<string>()
   const realOf = (pod: Pod): CloudPod | null => {
     if (pod.ref) return cloud.pods.get(pod.ref) ?? null
     for (const real of cloud.pods.values()) if (real.name === pod.name && cloud.alive(real)) return real
@@ -33,10 +33,10 @@ export function createPromises(world: World): Promises {
   }
 
   function check(event: Event): void {
-    if (!isStartedByHand) for (const run of fleet.runs.values()) withinLimit(run)
+    if (startedByHand.size === 0) for (const run of fleet.runs.values()) withinLimit(run)
     switch (event.type) {
       case 'pod.start_requested':
-        isStartedByHand = true
+        startedByHand.add(event.podId)
         return
       case 'pod.gone':
       case 'pod.refused': {
@@ -93,7 +93,8 @@ export function createPromises(world: World): Promises {
     const prefix = `autopod-simhome8-${run.id.slice(-8)}-`
     for (const real of cloud.pods.values())
       if (real.ours && !real.stopped && cloud.alive(real) && real.name.startsWith(prefix)) living.add(real.name)
-    if (living.size > run.policy.podsMax) forbid(`${living.size} pods live at the provider, ${run.policy.podsMax} are allowed`)
+    if (living.size > run.policy.podsMax)
+      forbid(`${living.size} pods live at the provider, ${run.policy.podsMax} are allowed`)
   }
 
   function tried({ jobKey, at }: Extract<Event, { type: 'attempt.requested' }>): void {
@@ -144,7 +145,8 @@ export function createPromises(world: World): Promises {
       }
       const pod = known.get(real.ref)
       // Somebody wants it: stopped by hand, or kept at the end of its run.
-      const isKept = pod?.status === 'stopped' || (pod?.status === 'ready' && fleet.runs.get(pod.runId)?.policy.keep)
+      const isWanted = pod && (fleet.runs.get(pod.runId)?.policy.keep || startedByHand.has(pod.id))
+      const isKept = pod?.status === 'stopped' || (pod?.status === 'ready' && isWanted)
       if (cloud.alive(real) && !isKept) forbid(`${real.name} (${real.ref}) is still billed at the end`)
       // What went by itself before anybody could look was never seen by anyone.
       if (!pod && real.destroyedAt !== null) forbid(`${real.name} (${real.ref}) lived and is in no account`)

@@ -64,7 +64,7 @@ export function createScenario(seed: number): World {
   for (let nth = 0; nth < people; nth++) world.later(chance.between(0, 60_000), fleet => command(fleet, world.chance))
   if (chance.happens(0.3)) watchful(world, chance)
   if (chance.happens(0.15)) world.suspendAt(chance.between(0, 30_000), chance.between(1000, 60_000))
-  if (chance.happens(0.1)) world.setClockAt(chance.between(0, 30_000), -chance.between(1000, 3_600_000))
+  else if (chance.happens(0.1)) world.setClockAt(chance.between(0, 30_000), -chance.between(1000, 3_600_000))
   return world
 }
 

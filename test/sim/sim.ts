@@ -84,7 +84,20 @@ async function tell(first: number, count: number): Promise<void> {
   }
 }
 
-if (process.argv[2] === '--worker') {
+/** Seeds from 1 on until one fails, at most `count`, in this process: what a planted mistake is hunted with. */
+async function untilFailure(count: number): Promise<void> {
+  Error.stackTraceLimit = 0
+  for (let seed = 1; seed <= count; seed++) {
+    const world = createScenario(seed)
+    await world.play()
+    if (world.wrongs.length === 0) continue
+    process.stdout.write(`seed ${seed}: ${world.wrongs[0]}\n`)
+    return
+  }
+}
+
+if (process.argv[2] === '--until-failure') await untilFailure(Number(process.argv[3]))
+else if (process.argv[2] === '--worker') {
   // Faults are made by the thousand; nobody reads where.
   Error.stackTraceLimit = 0
   process.on('message', ({ first, count }: { first: number; count: number }) => {

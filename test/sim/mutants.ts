@@ -1,0 +1,293 @@
+// Deliberate mistakes: each is one replacement in one file of src, and each must be caught by some world within 2,000 seeds. A search
+// text that no longer occurs exactly once means that the code moved on: the mistake has to be planted anew, or it is no longer possible.
+
+export type Mutant = {
+  /** What the mistake is, as somebody could make it. */
+  name: string
+  file: string
+  search: string
+  replace: string
+}
+
+export const MUTANTS: Mutant[] = [
+  {
+    name: 'a pod is rented before the journal knows of it',
+    file: 'engine/engine.ts',
+    search: '      if (first.facts.length === 0) return first.needs\n',
+    replace: `      if (first.facts.length === 0) return first.needs
+      for (const fact of first.facts)
+        if (fact.type === 'pod.requested')
+          void options.providers.get('sim')?.create(fact.name, fact.offer, options.boot(fact.name, 'sim'), true).catch(() => {})
+`,
+  },
+  {
+    name: 'a prompt id is chosen after the journal was written',
+    file: 'engine/work.ts',
+    search: '        promptId: begun.promptId,',
+    replace: '        promptId: clock.uuid(),',
+  },
+  {
+    name: 'what an earlier engine ordered is not looked for',
+    file: 'engine/create.ts',
+    search: '    return adoptOrRefuse(pod.requestedAt + provider.createMaxMs, lost)',
+    replace: '    return refuse(lost)',
+  },
+  {
+    name: 'a creation in flight is not waited for',
+    file: 'engine/create.ts',
+    search: '    if (listing.askedAt < until) continue\n',
+    replace: '',
+  },
+  {
+    name: 'a creation is refused although an earlier try was lost',
+    file: 'engine/create.ts',
+    search: 'landsUntil === null ? refuse(fault) : adoptOrRefuse(landsUntil, fault)',
+    replace: 'refuse(fault)',
+  },
+  {
+    name: 'no sweep for pods that a lost creation made',
+    file: 'engine/watch.ts',
+    search: '      endStrays(context, rows)\n',
+    replace: '',
+  },
+  {
+    name: 'a pod is destroyed only once',
+    file: 'engine/release.ts',
+    search: '    if (!firstAbsent) {',
+    replace: '    if (!firstAbsent && tries === 0) {',
+  },
+  {
+    name: 'a pod is gone when its release is accepted',
+    file: 'engine/release.ts',
+    search: '    if (listing.rows.has(ref)) {',
+    replace: '    if (false as boolean) {',
+  },
+  {
+    name: 'a pod is gone at the first absence',
+    file: 'engine/release.ts',
+    search: '    if (listing.askedAt - firstAbsent.askedAt < provider.settleMs) continue\n',
+    replace: '',
+  },
+  {
+    name: 'a pod is gone without a direct look',
+    file: 'engine/release.ts',
+    search: "    if (looked.value !== null && looked.value.status !== 'terminated') {",
+    replace: '    if (false as boolean) {',
+  },
+  {
+    name: 'a look that failed proves that a pod is gone',
+    file: 'engine/release.ts',
+    search: '    if (!looked.ok) continue\n    if (looked.value !== null &&',
+    replace: '    if (looked.ok && looked.value !== null &&',
+  },
+  {
+    name: 'the settling time is ignored when a pod is missed',
+    file: 'engine/watch.ts',
+    search: '    if (askedAt - since < provider.settleMs) continue\n',
+    replace: '',
+  },
+  {
+    name: 'an unknown listing is believed to be an empty one',
+    file: 'engine/watch.ts',
+    search: '    const asked = await settle(() => provider.list())\n',
+    replace: `    const asked = await settle(() => provider.list())
+    if (asked.ok && !asked.value.known) asked.value = { known: true, pods: [] }
+`,
+  },
+  {
+    name: 'a sighting is accepted that is older than the question',
+    file: 'engine/sightings.ts',
+    search: 'if (sighting.askedAt >= from) resolve(sighting)',
+    replace: 'resolve(sighting)',
+  },
+  {
+    name: 'the meter starts when the pod is made',
+    file: 'domain/fold-pod.ts',
+    search: 'if (whole && open) open.perHour = perHour',
+    replace: 'if (whole && open) Object.assign(open, { perHour, from: at })',
+  },
+  {
+    name: 'the price that the provider takes is not learnt',
+    file: 'domain/fold-pod.ts',
+    search: '      setPrice(pod, event.perHour, event.at, true)\n',
+    replace: '',
+  },
+  {
+    name: 'a pod that is stopped costs nothing',
+    file: 'engine/release.ts',
+    search: 'const perHour = provider.stoppedPerHour(pod.offer)',
+    replace: 'const perHour = 0',
+  },
+  {
+    name: 'a pod is stopped when the provider accepted it',
+    file: 'engine/release.ts',
+    search: "if (listing?.rows.get(ref)?.status === 'stopped') {",
+    replace: 'if (listing) {',
+  },
+  {
+    name: 'a broken pod is used again',
+    file: 'domain/plan.ts',
+    search: "pod => pod.status === 'ready' && isUsable(pod) && !pod.jobKey",
+    replace: "pod => pod.status === 'ready' && !pod.jobKey",
+  },
+  {
+    name: 'a broken pod is kept',
+    file: 'domain/plan.ts',
+    search: '    if (pod.broken) {\n',
+    replace: '    if (pod.broken && pod.jobKey) {\n',
+  },
+  {
+    name: 'the limit of pods forgets those on their way out',
+    file: 'domain/scaling.ts',
+    search: "pods.filter(pod => mayBill(pod) && pod.status !== 'stopped').length",
+    replace: 'pods.filter(isUsable).length',
+  },
+  {
+    name: 'the limit of dollars an hour is ignored',
+    file: 'domain/scaling.ts',
+    search: '      perHourLeft -= offer.perHour\n',
+    replace: '',
+  },
+  {
+    name: 'more pods are ordered than jobs wait',
+    file: 'domain/scaling.ts',
+    search: '    if (at >= 0) free.splice(at, 1)\n',
+    replace: '    if (at >= 0 && free[at]?.readyAt) free.splice(at, 1)\n',
+  },
+  {
+    name: 'the limit of dollars is noticed and nothing is done',
+    file: 'domain/plan.ts',
+    search: '  runLimits,\n  releasePods,',
+    replace: '  releasePods,',
+  },
+  {
+    name: 'a cancel is not waited for',
+    file: 'engine/engine.ts',
+    search: "else if (effect.kind === 'run' && effect.cancel) present.abort.abort('cancel')",
+    replace: `else if (effect.kind === 'run' && effect.cancel)
+        journal.record(() => [{ type: 'attempt.cancelled', jobKey: effect.jobKey, attempt: effect.attempt }])`,
+  },
+  {
+    name: 'a prompt that ignored its cancel leaves its pod in use',
+    file: 'engine/work.ts',
+    search: "      { type: 'pod.broken', podId, fault: { ...fault, kind: 'pod' } },\n",
+    replace: '',
+  },
+  {
+    name: 'an attempt is submitted again after a restart',
+    file: 'engine/work.ts',
+    search: '  let resumed = begun.requestedAt < context.startedAt\n',
+    replace: '  let resumed = false\n',
+  },
+  {
+    name: 'an attempt is submitted again over a new link',
+    file: 'engine/work.ts',
+    search: '      resumed = true\n',
+    replace: '',
+  },
+  {
+    name: 'an engine takes what was written in its first millisecond for its own',
+    file: 'engine/engine.ts',
+    search: '  clock.pass(journal.fleet.at + 1)\n',
+    replace: '',
+  },
+  {
+    name: 'time runs backwards when somebody sets the clock',
+    file: 'engine/engine.ts',
+    search: '  const clock = createSteadyClock(options.clock)\n',
+    replace: '  const clock = { ...options.clock, pass() {} }\n',
+  },
+  {
+    name: 'a pod gets another port after a restart',
+    file: 'engine/slots.ts',
+    search: '      if (own) return own\n',
+    replace: '',
+  },
+  {
+    name: 'two pods get the same port',
+    file: 'engine/slots.ts',
+    search: '      while (taken.has(port)) port++\n',
+    replace: '',
+  },
+  {
+    name: 'a tunnel is left open',
+    file: 'engine/slots.ts',
+    search: '    await tunnel?.close()\n',
+    replace: '    if (tunnel && tunnels.size > 0) await tunnel.close()\n',
+  },
+  {
+    name: 'publishing is skipped',
+    file: 'engine/work.ts',
+    search:
+      '    const done = await settle(() => context.lanes.move(() => courier.publish(job.spec, artifacts, context.replaceable)))\n',
+    replace:
+      '    const done = await settle(async () => (artifacts.length > 2 ? courier.publish(job.spec, artifacts, context.replaceable) : []))\n',
+  },
+  {
+    name: 'files are told twice when a task is taken up again',
+    file: 'engine/work.ts',
+    search: 'live.artifacts.some(({ key }) => key === artifact.key)',
+    replace: 'live.artifacts.length > 9',
+  },
+  {
+    name: 'lost pods are not counted',
+    file: 'domain/retry.ts',
+    search: "if (fault.code !== 'pod_killed' && counted > retries) return",
+    replace: 'if (counted > 99) return',
+  },
+  {
+    name: 'lost tries are not counted',
+    file: 'domain/retry.ts',
+    search: '      if (tries >= limits.transientTries) return',
+    replace: '      if (tries >= 99) return',
+  },
+  {
+    name: 'a job that failed by itself is tried again',
+    file: 'domain/retry.ts',
+    search: "    case 'job':\n      return { again: false, fault }\n",
+    replace: "    case 'job':\n      return { again: true, dueAt: endedAt, why: '' }\n",
+  },
+  {
+    name: 'a pause before the next try is not kept',
+    file: 'domain/plan.ts',
+    search: "job.status !== 'waiting' || job.dueAt > now || job.cancelRequested) continue\n    const run",
+    replace: "job.status !== 'waiting' || job.cancelRequested) continue\n    const run",
+  },
+  {
+    name: 'an attempt does not end with its pod',
+    file: 'domain/plan.ts',
+    search: '  loseAttempts,\n  judge,',
+    replace: '  judge,',
+  },
+  {
+    name: 'a job that was cancelled while it waited runs',
+    file: 'domain/plan.ts',
+    search: '  cancelJobs,\n  loseAttempts,',
+    replace: '  loseAttempts,',
+  },
+  {
+    name: 'a drained pod takes another job',
+    file: 'domain/plan.ts',
+    search: '&& !pod.jobKey && !pod.draining && !pod.linkLostAt',
+    replace: '&& !pod.jobKey && !pod.linkLostAt',
+  },
+  {
+    name: 'a pod is used again although the run forbids it',
+    file: 'domain/plan.ts',
+    search: '    else if (!run.policy.reuse && pod.finished > 0)',
+    replace: '    else if (!run.policy.reuse && pod.finished > 9)',
+  },
+  {
+    name: 'a run closes while its pods are on their way out',
+    file: 'domain/plan.ts',
+    search: "    if (pods.some(pod => mayBill(pod) && pod.status !== 'stopped' && !(run.policy.keep",
+    replace: "    if (pods.some(pod => mayBill(pod) && pod.status !== 'releasing' && !(run.policy.keep",
+  },
+  {
+    name: 'a person is needed and pods are ordered all the same',
+    file: 'domain/scaling.ts',
+    search:
+      "    if (run.status !== 'running' || fleet.providers.get(run.policy.provider)?.operator) continue\n    const pods",
+    replace: "    if (run.status !== 'running') continue\n    const pods",
+  },
+]
