@@ -1,8 +1,12 @@
 // Ending and pausing pods: retried for ever with backoff, and believed only when the provider proves it.
 import type { Fact } from '../domain/event.ts'
 import { podOf } from '../domain/lookup.ts'
+import type { Micro } from '../domain/units.ts'
 import { type Context, providerNamed } from './context.ts'
 import { backOff, settle } from './settle.ts'
+
+/** Questions for a bill: the pod is gone whatever they bring, and a run is not to wait for bookkeeping. */
+const BILL_TRIES_MAX = 5
 
 /** releasing → gone: asks until accepted, then proves it by two complete listings a settling time apart and a direct 404. */
 export async function release(context: Context, podId: string, signal: AbortSignal): Promise<void> {
@@ -41,13 +45,27 @@ export async function release(context: Context, podId: string, signal: AbortSign
       continue
     }
     const billedUntil = firstAbsent.at
-    const bill = provider.billLagMs === 0 ? await settle(() => provider.billed(ref)) : null
+    const micro = provider.billLagMs === 0 ? await bill(context, podId, signal) : null
+    if (signal.aborted) return
     journal.record(fleet => {
       if (podOf(fleet, podId).status !== 'releasing') return []
       const gone: Fact = { type: 'pod.gone', podId, billedUntil }
-      return bill?.ok && bill.value !== null ? [gone, { type: 'pod.billed', podId, micro: bill.value }] : [gone]
+      return micro === null ? [gone] : [gone, { type: 'pod.billed', podId, micro }]
     })
     return
+  }
+}
+
+/** The provider's last word on what a pod cost; null when it has none, or does not say it in a few tries: then the own meter stands. */
+async function bill(context: Context, podId: string, signal: AbortSignal): Promise<Micro | null> {
+  const pod = podOf(context.journal.fleet, podId)
+  const provider = providerNamed(context, pod.provider)
+  for (let tries = 0; ; tries++) {
+    const asked = await settle(() => provider.billed(pod.ref as string))
+    if (asked.ok) return asked.value
+    context.trace.engine(`${pod.name}: bill: ${asked.fault.message}`)
+    if (tries + 1 >= BILL_TRIES_MAX || asked.fault.kind === 'operator' || signal.aborted) return null
+    await backOff(context.clock, tries, asked.fault, signal)
   }
 }
 
