@@ -62,13 +62,12 @@ const names = async () => {
   const listing = await provider.list()
   return listing.known ? listing.pods.map(pod => pod.name) : null
 }
-const gone = (name: string) => expect.poll(names, patient).not.toContain(name)
+const gone = (name: string) => vi.waitUntil(async () => (await names())?.includes(name) === false, patient)
 async function connect(ref: string, podPort: number) {
-  let address = null
-  await expect.poll(async () => (address = (await provider.look(ref))?.address ?? null), patient).not.toBeNull()
+  const address = await vi.waitUntil(async () => (await provider.look(ref))?.address, patient)
   const tunnel = await dialer.hold(28_288, podPort)
   for (;;) {
-    const machine = await dialer.connect(address as never, { pinned: null, tunnel }).catch(() => null)
+    const machine = await dialer.connect(address, { pinned: null, tunnel }).catch(() => null)
     if (machine) return { machine, url: `http://127.0.0.1:${tunnel.localPort}`, close: () => tunnel.close() }
   }
 }
@@ -77,6 +76,9 @@ const left = (ref: string) =>
   execFileSync('sh', ['-c', `grep -alF RUNPOD_POD_ID=${ref} /proc/[0-9]*/environ 2>/dev/null; true`], {
     encoding: 'utf8',
   })
+
+/** A pod leaves the list a moment before its last process. */
+const ended = (ref: string) => vi.waitUntil(() => left(ref) === '', patient)
 
 describe.concurrent('a pod that was ordered with a lease', () => {
   test('ends itself when nobody renews, with a farewell in the bucket and no process left', async () => {
@@ -91,9 +93,9 @@ describe.concurrent('a pod that was ordered with a lease', () => {
       prompt: 'none',
       files: [],
     })
-    // Lease and two minutes, in the scale of this lease; what lies before the first look is the lease itself.
-    expect(farewell?.silentMs).toBeLessThan(LEASE_MS + 2000)
-    expect(left(ref)).toBe('')
+    // Two minutes after the lease are 0.6 s here; what the processes of a busy machine take is not scaled.
+    expect(farewell?.silentMs).toBeLessThan(LEASE_MS + 4000)
+    await ended(ref)
   })
 
   test('lives while it is renewed, whether over SSH or through the bucket', async () => {
@@ -101,14 +103,17 @@ describe.concurrent('a pod that was ordered with a lease', () => {
     const byBucket = await order('autopod-bucket-0003')
     const { machine, close } = await connect(bySsh, 8188)
     await guard.attach(machine, 'autopod-ssh-0002')
-    for (const until = Date.now() + 3 * LEASE_MS; Date.now() < until; ) {
+    const until = Date.now() + 3 * LEASE_MS
+    const renewed = async () => {
       await guard.renew(machine, 'autopod-ssh-0002')
       await guard.renewByBucket('autopod-bucket-0003')
+      return Date.now()
     }
+    await vi.waitUntil(async () => (await renewed()) > until, { ...patient, interval: 250 })
     expect(await names()).toEqual(expect.arrayContaining(['autopod-ssh-0002', 'autopod-bucket-0003']))
     expect(left(byBucket)).not.toBe('')
     await Promise.all([provider.destroy(bySsh), provider.destroy(byBucket)])
-    expect(left(bySsh) + left(byBucket)).toBe('')
+    await Promise.all([ended(bySsh), ended(byBucket)])
     await close()
   })
 
@@ -116,16 +121,14 @@ describe.concurrent('a pod that was ordered with a lease', () => {
     const ref = await order('autopod-drawing-0004')
     const { machine, url, close } = await connect(ref, 8188)
     await guard.attach(machine, 'autopod-drawing-0004')
-    await expect
-      .poll(
-        () =>
-          fetch(`${url}/queue`).then(
-            answer => answer.ok,
-            () => false,
-          ),
-        patient,
-      )
-      .toBe(true)
+    await vi.waitUntil(
+      () =>
+        fetch(`${url}/queue`).then(
+          answer => answer.ok,
+          () => false,
+        ),
+      patient,
+    )
     const prompt = {
       '1': { class_type: 'EmptyImage', inputs: { width: 32, height: 32, batch_size: 1, color: 7 } },
       '2': {
@@ -148,7 +151,7 @@ describe.concurrent('a pod that was ordered with a lease', () => {
   test('ends itself, too, where nobody can ever log in', async () => {
     const ref = await order('autopod-mute-0005', { gpuType: 'no-sshd' })
     await gone('autopod-mute-0005')
-    expect(left(ref)).toBe('')
+    await ended(ref)
   })
 
   test('is brought the agent where the image ignores the arguments', async () => {
@@ -159,6 +162,6 @@ describe.concurrent('a pod that was ordered with a lease', () => {
     await close()
     expect(left(ref)).not.toBe('')
     await gone('autopod-own-0006')
-    expect(left(ref)).toBe('')
+    await ended(ref)
   })
 })

@@ -8,6 +8,7 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterEach, expect, vi } from 'vitest'
 import { createDisk } from '../../src/edge/buckets/disk.ts'
 import { createR2 } from '../../src/edge/buckets/r2.ts'
 import { systemClock } from '../../src/edge/clock.ts'
@@ -48,7 +49,7 @@ async function openApi(tls: { key: Buffer; cert: Buffer } | null) {
         key: headers.authorization ?? '',
         agent: headers['user-agent'] ?? '',
         body: Buffer.concat(chunks).toString(),
-        ps: execFileSync('ps', ['-eww', '-o', 'args='], { encoding: 'utf8' }),
+        ps: calls.length < 8 ? execFileSync('ps', ['-eww', '-o', 'args='], { encoding: 'utf8' }) : '',
       }
       const { status, body = '' } = api.answer(call, calls.push(call) - 1)
       outgoing.writeHead(status).end(body)
@@ -76,7 +77,7 @@ export type PodOptions = {
   tls?: { key: Buffer; cert: Buffer }
 }
 
-export async function openPod(options: PodOptions = {}) {
+async function openPod(options: PodOptions = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'guard-'))
   const home = join(dir, 'pod')
   const binDir = join(dir, 'bin')
@@ -164,3 +165,34 @@ export async function openPod(options: PodOptions = {}) {
   }
 }
 export type TestPod = Awaited<ReturnType<typeof openPod>>
+
+export const patient = { timeout: 30_000, interval: 50 }
+const open: TestPod[] = []
+
+/** Call once in a test file: pods end with their test. */
+export function eachWithItsPods(): void {
+  vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+  afterEach(async () => {
+    for (const made of open.splice(0)) await made.close()
+  })
+}
+
+export async function pod(options: PodOptions = {}): Promise<TestPod> {
+  const made = await openPod(options)
+  open.push(made)
+  return made
+}
+
+/** The agent runs. */
+export const watched = (made: TestPod) => expect.poll(() => made.read('guard.log'), patient).toContain('watching over')
+/** The provider was asked to end the pod, so often at least. */
+export const asked = (made: TestPod, count = 1) =>
+  expect.poll(() => made.api.calls.length, patient).toBeGreaterThanOrEqual(count)
+
+/** Renews for as long, which must not end the pod. */
+export async function renewing(made: TestPod, forMs: number, renew: () => Promise<void>): Promise<void> {
+  const until = Date.now() + forMs
+  const renewed = () => renew().then(Date.now)
+  await expect.poll(renewed, { timeout: forMs + 30_000, interval: 250 }).toBeGreaterThan(until)
+  expect(made.api.calls).toHaveLength(0)
+}

@@ -69,6 +69,9 @@ finish() {
   echo "$1" > "$d/ending"
   say "ending the pod: $1"
   prompt=none
+  # A container that crashes before its outputs are saved must not go on trying for ever.
+  echo "$1" >> "$d/tries"
+  if [ "$(($(wc -l < "$d/tries")))" -gt 3 ]; then true > "$d/saved"; fi
   if [ ! -f "$d/saved" ]; then
     comfy_post /queue '{"clear": true}'
     tell_time
@@ -76,7 +79,7 @@ finish() {
     while prompt_runs; do
       prompt=finished
       if [ "$1" = lease ] && look_for_renewal; then
-        rm -f "$d/ending"
+        rm -f "$d/ending" "$d/tries"
         say 'renewed while ending: the pod stays'
         return
       fi
