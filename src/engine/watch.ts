@@ -18,6 +18,7 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
   const provider = providerNamed(context, name)
   const missing = new Map<string, number>()
   let misses = 0
+  let seenAt = 0
   let balanceAt = Number.NEGATIVE_INFINITY
   while (!signal.aborted) {
     const askedAt = clock.now()
@@ -25,6 +26,9 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
     if (signal.aborted) return
     if (asked.ok && asked.value.known) {
       misses = 0
+      // Seed 39089: before and after the machine slept, a pod was left out for a moment; nobody had looked in between.
+      if (askedAt - seenAt > provider.settleMs * 2) missing.clear()
+      seenAt = askedAt
       const rows = new Map(asked.value.pods.map(row => [row.ref, row]))
       journal.record(fleet => (isKnown(fleet, name) ? [] : [{ type: 'listing.found', provider: name }]))
       endStrays(context, rows)
