@@ -1,16 +1,19 @@
 // What can be said of files without renting: check, template, schema.
-
+import { join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
+import { emptyFleet } from '../domain/fleet.ts'
+import { audit } from '../domain/invariants.ts'
 import { settingsSchema } from '../edge/config.ts'
 import { jsonSchemaOf, listTemplates, loadJobs, readTemplate } from '../edge/jobdir.ts'
-import { type Invocation, usage } from './args.ts'
+import { type Flags, type Invocation, usage } from './args.ts'
 import { isOurFile } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { openHome, templateDirs } from './home.ts'
-import { pastOf } from './past.ts'
+import { eventsOf, pastOf } from './past.ts'
 import { table } from './table.ts'
 
 export async function check({ flags, words }: Invocation): Promise<number> {
+  if (flags.on('journal')) return checkJournal(flags)
   if (words.length === 0)
     throw usage('check needs a job file, a folder of them, or a glob', 'For example: autopod check ./jobs')
   const home = openHome(flags)
@@ -53,6 +56,26 @@ export async function check({ flags, words }: Invocation): Promise<number> {
     `${table(['JOB', 'TEMPLATE', 'GPU', 'INPUTS', 'OUTPUTS'], rows)}\n${specs.length} jobs, all well. Nothing was rented.\n`,
   )
   return EXIT.ok
+}
+
+/** Every event of the home's journal against what no journal may tell; a breach is a bug of the engine that wrote it. */
+function checkJournal(flags: Flags): number {
+  const home = openHome(flags)
+  const breaches: { seq: number; at: string; breach: string }[] = []
+  const fleet = emptyFleet()
+  for (const event of eventsOf(home))
+    for (const breach of audit(fleet, event))
+      breaches.push({ seq: event.seq, at: new Date(event.at).toISOString(), breach })
+  if (flags.on('json'))
+    process.stdout.write(
+      `${JSON.stringify({ version: 1, ok: breaches.length === 0, events: fleet.seq, breaches }, null, 2)}\n`,
+    )
+  else {
+    for (const { seq, at, breach } of breaches) process.stdout.write(`event ${seq} (${at}): ${breach}\n`)
+    const verdict = breaches.length === 0 ? 'all well' : `${breaches.length} broken promises`
+    process.stdout.write(`${fleet.seq} events of ${join(home.dir, 'journal.db')}: ${verdict}.\n`)
+  }
+  return breaches.length === 0 ? EXIT.ok : EXIT.failed
 }
 
 export async function template({ flags, words }: Invocation): Promise<number> {

@@ -162,7 +162,12 @@ export const COMMANDS: Command[] = [
     takes: 'PATH…',
     summary: 'Validates job files, templates and inputs; rents nothing.',
     example: 'autopod check ./jobs',
-    flags: { ...providerFlag, ...paths, ...json },
+    flags: {
+      ...providerFlag,
+      ...paths,
+      ...json,
+      journal: { type: 'boolean', about: 'the journal of this home instead: does it keep every promise?' },
+    },
     load: async () => (await import('./check.ts')).check,
   },
   {

@@ -48,6 +48,8 @@ export const PER_HOUR = 400_000
 export const SETTLE_MS = 4_000
 export const CREATE_MAX_MS = 8_000
 export const POLL_MS = 500
+/** Listings lack a new pod for no longer. */
+const LAG_MS = 1500
 
 export type Cloud = {
   pods: Map<string, CloudPod>
@@ -146,7 +148,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       offer,
       perHour,
       createdAt: at,
-      listedFrom: at + (ours ? chance.between(0, 1500) : 0),
+      listedFrom: at + (ours ? chance.between(0, LAG_MS) : 0),
       fresh404: chance.happens(weather.fresh404),
       runningAt,
       addressAt: never('address', runningAt + chance.between(0, 500)),
@@ -195,7 +197,8 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       await latency()
       if (chance.happens(weather.operator)) throw fault('operator', 'key_refused')
       if (lookFirst) {
-        const known = named(name)
+        // A look-up goes on for as long as a listing may lag behind.
+        const known = named(name) ?? (await clock.sleep(LAG_MS).then(() => named(name)))
         if (known) return { ref: known.ref, perHour: known.perHour }
       }
       if (clock.now() < cloud.capacityFrom || chance.happens(weather.capacity)) throw fault('capacity', 'sold_out')

@@ -125,10 +125,10 @@ export const MUTANTS: Mutant[] = [
     replace: 'if (listing) {',
   },
   {
-    name: 'a broken pod is used again',
-    file: 'domain/plan.ts',
-    search: "pod => pod.status === 'ready' && isUsable(pod) && !pod.jobKey",
-    replace: "pod => pod.status === 'ready' && !pod.jobKey",
+    name: 'a pod that broke at work is used again',
+    file: 'domain/fold-pod.ts',
+    search: '      pod.broken ??= event.fault\n',
+    replace: '      if (pod.readyAt === null) pod.broken ??= event.fault\n',
   },
   {
     name: 'a broken pod is kept',
@@ -261,15 +261,15 @@ export const MUTANTS: Mutant[] = [
   },
   {
     name: 'a job that was cancelled while it waited runs',
-    file: 'domain/plan.ts',
-    search: '  cancelJobs,\n  loseAttempts,',
-    replace: '  loseAttempts,',
+    file: 'domain/fold-job.ts',
+    search: 'if (!isSettled(job)) job.cancelRequested = true',
+    replace: "if (job.status === 'running') job.cancelRequested = true",
   },
   {
     name: 'a drained pod takes another job',
-    file: 'domain/plan.ts',
-    search: '&& !pod.jobKey && !pod.draining && !pod.linkLostAt',
-    replace: '&& !pod.jobKey && !pod.linkLostAt',
+    file: 'domain/fold-pod.ts',
+    search: '      pod.draining = true\n',
+    replace: '      pod.draining = pod.jobKey === null\n',
   },
   {
     name: 'a pod is used again although the run forbids it',
@@ -284,10 +284,9 @@ export const MUTANTS: Mutant[] = [
     replace: "    if (pods.some(pod => mayBill(pod) && pod.status !== 'releasing' && !(run.policy.keep",
   },
   {
-    name: 'a person is needed and pods are ordered all the same',
-    file: 'domain/scaling.ts',
-    search:
-      "    if (run.status !== 'running' || fleet.providers.get(run.policy.provider)?.operator) continue\n    const pods",
-    replace: "    if (run.status !== 'running') continue\n    const pods",
+    name: 'a person is needed and jobs start all the same',
+    file: 'domain/plan.ts',
+    search: '    if (fleet.providers.get(run.policy.provider)?.operator) continue\n    const at =',
+    replace: '    const at =',
   },
 ]

@@ -24,6 +24,9 @@ export type Promises = {
 export function createPromises(world: World): Promises {
   const { fleet, cloud, forbid, wall } = world
   const ports = new Map<string, number>()
+  /** What a person asked for, as it was said, not as the fleet took it. */
+  const cancelled = new Set<string>()
+  const drained = new Set<string>()
   /** A person may start more pods than the run would, and after its end. */
   const startedByHand = new Set<string>()
   const realOf = (pod: Pod): CloudPod | null => {
@@ -35,6 +38,15 @@ export function createPromises(world: World): Promises {
   function check(event: Event): void {
     if (startedByHand.size === 0) for (const run of fleet.runs.values()) withinLimit(run)
     switch (event.type) {
+      case 'job.cancel_requested':
+        if (fleet.jobs.get(event.jobKey)?.status === 'waiting') cancelled.add(event.jobKey)
+        return
+      case 'job.retry_requested':
+        cancelled.delete(event.jobKey)
+        return
+      case 'pod.drain_requested':
+        drained.add(event.podId)
+        return
       case 'pod.start_requested':
         startedByHand.add(event.podId)
         return
@@ -97,7 +109,9 @@ export function createPromises(world: World): Promises {
       forbid(`${living.size} pods live at the provider, ${run.policy.podsMax} are allowed`)
   }
 
-  function tried({ jobKey, at }: Extract<Event, { type: 'attempt.requested' }>): void {
+  function tried({ jobKey, podId, at }: Extract<Event, { type: 'attempt.requested' }>): void {
+    if (cancelled.has(jobKey)) forbid(`${jobKey} starts although it was cancelled while it waited`)
+    if (drained.has(podId)) forbid(`${podId} takes ${jobKey} although it drains`)
     const job = fleet.jobs.get(jobKey)
     if (!job) return
     if (job.dueAt > at) forbid(`${jobKey} starts ${job.dueAt - at} ms before it is due`)
@@ -151,7 +165,8 @@ export function createPromises(world: World): Promises {
       // What went by itself before anybody could look was never seen by anyone.
       if (!pod && real.destroyedAt !== null) forbid(`${real.name} (${real.ref}) lived and is in no account`)
       if (!pod) continue
-      const accounted = podCost(pod, Math.max(wall.now(), fleet.at))
+      // The meter of a pod that is kept goes on, whatever the clock was set to.
+      const accounted = podCost(pod, world.clock.now())
       // Each stretch of the bill is rounded up on its own.
       const billed = cloud.billed(real) - real.rates.length - slackOf(real.perHour)
       if (accounted < billed) forbid(`${pod.id} is accounted at ${accounted} and was billed ${cloud.billed(real)}`)

@@ -44,9 +44,11 @@ const WORST: Weather = {
   forgets: 0.3,
   hangs: 0.1,
   silent: 0.5,
-  cancelIgnored: 0.5,
+  cancelIgnored: 1,
   publishFails: 0.5,
 }
+
+const LIES = ['listLags', 'lookFails', 'destroyFails', 'pauseFails', 'omits'] as const
 
 /** The world of `seed`, ready to be played. */
 export function createScenario(seed: number): World {
@@ -62,7 +64,7 @@ export function createScenario(seed: number): World {
   secondRun(world, chance)
   const people = chance.happens(0.6) ? chance.between(1, 6) : 0
   for (let nth = 0; nth < people; nth++) world.later(chance.between(0, 60_000), fleet => command(fleet, world.chance))
-  if (chance.happens(0.3)) watchful(world, chance)
+  if (chance.happens(0.4)) watchful(world, chance)
   if (chance.happens(0.15)) world.suspendAt(chance.between(0, 30_000), chance.between(1000, 60_000))
   else if (chance.happens(0.1)) world.setClockAt(chance.between(0, 30_000), -chance.between(1000, 3_600_000))
   return world
@@ -77,6 +79,8 @@ function weatherOf(chance: Chance): Weather {
     const much = chance.next()
     if (isOn) weather[name] = WORST[name] * much
   }
+  // A provider that says what is not so: each lie alone is caught by another look, it is their meeting that costs.
+  if (chance.happens(0.15)) for (const name of LIES) weather[name] = WORST[name] * (0.5 + chance.next() / 2)
   return weather
 }
 

@@ -14,6 +14,9 @@ const BATCH = 250
 /** Plays `count` seeds from `first` on, in this process. */
 export async function playSeeds(first: number, count: number): Promise<Tally> {
   const tally: Tally = { seeds: 0, events: 0, crashes: 0, failures: [] }
+  const { stackTraceLimit } = Error
+  // Faults are made by the thousand; nobody reads where.
+  Error.stackTraceLimit = 0
   for (let seed = first; seed < first + count; seed++) {
     const world = await createScenario(seed).play()
     tally.seeds++
@@ -21,6 +24,7 @@ export async function playSeeds(first: number, count: number): Promise<Tally> {
     tally.crashes += world.crashes
     if (world.wrongs.length > 0) tally.failures.push({ seed, wrongs: world.wrongs })
   }
+  Error.stackTraceLimit = stackTraceLimit
   return tally
 }
 
@@ -98,8 +102,6 @@ async function untilFailure(count: number): Promise<void> {
 
 if (process.argv[2] === '--until-failure') await untilFailure(Number(process.argv[3]))
 else if (process.argv[2] === '--worker') {
-  // Faults are made by the thousand; nobody reads where.
-  Error.stackTraceLimit = 0
   process.on('message', ({ first, count }: { first: number; count: number }) => {
     void playSeeds(first, count).then(tally => process.send?.(tally))
   })
