@@ -42,8 +42,8 @@ const filled = (color: number): Graph => ({
 })
 
 describe('a job on ComfyUI', () => {
-  test('brings its picture back under its own prefix, and leaves no history behind', async () => {
-    const { executor, machine, root, kept, ask, comfy } = await world()
+  test('brings its picture back under its own prefix', async () => {
+    const { executor, machine, root, kept, comfy } = await world()
     await executor.ready(machine, new AbortController().signal)
     const task = scalingTask()
     const end = await runTask(executor, task, machine)
@@ -54,7 +54,25 @@ describe('a job on ComfyUI', () => {
     await access(join(kept, 'out/run_1/job-1/1/city_00001_.png'))
     expect(end.started).toBe(1)
     expect(comfy.promptCounts().get(task.promptId)).toBe(1)
-    expect(await ask(`/history/${task.promptId}`)).toEqual({})
+  })
+
+  test('whose engine died after its last file was stored is found again, and not made twice', async () => {
+    const { executor, machine, kept, comfy } = await world()
+    const task = scalingTask()
+    const first = await runTask(executor, task, machine)
+    await rm(kept, { recursive: true })
+    const again = await runTask(executor, { ...task, resumed: true }, machine)
+    expect(again.artifacts).toEqual(first.artifacts)
+    expect(comfy.promptCounts().get(task.promptId)).toBe(1)
+  })
+
+  test('leaves its history only until the next one comes', async () => {
+    const { executor, machine, ask } = await world()
+    const [one, two] = [scalingTask(), scalingTask({ attempt: 2 })]
+    await runTask(executor, one, machine)
+    expect(Object.keys(await ask(`/history/${one.promptId}`))).toEqual([one.promptId])
+    await runTask(executor, two, machine)
+    expect(await ask(`/history/${one.promptId}`)).toEqual({})
   })
 
   test('tells how far it is: never backwards, by node and step, from inputs to outputs', async () => {

@@ -1,7 +1,7 @@
 // Runs jobs on a pod's ComfyUI: files in, one prompt, followed to its end, files out.
 //
-// find folders → (resumed: look) → preflight → inputs → submit → follow → outputs → forget. The socket is a hint, HTTP decides;
-// the prompt id was chosen and stored before, so that every step can be asked about again after a crash on either side.
+// find folders → (resumed: look) → preflight → inputs → forget the one before → submit → follow → outputs. The socket is a hint,
+// HTTP decides; the prompt id was chosen and stored before, so that every step can be asked about again after a crash on either side.
 import { Fault } from '../../domain/fault.ts'
 import type { JobGauge } from '../../domain/gauge.ts'
 import type { Artifact } from '../../domain/job.ts'
@@ -42,6 +42,11 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
   // A machine is one connection: what was learned over it holds until the pod is reached anew.
   const knownFolders = new WeakMap<Machine, ComfyFolders>()
   const knownClasses = new WeakMap<Machine, KnownClasses>()
+  /**
+   * The last prompt whose files were stored. Its history entry is what a restarted engine resumes from until the journal knows
+   * that it succeeded, which is sure only once another job comes: killed in between, it would render the same again.
+   */
+  const stored = new WeakMap<Machine, string>()
 
   const foldersOf = async (api: ComfyApi, machine: Machine, signal: AbortSignal) => {
     const known = knownFolders.get(machine)
@@ -101,6 +106,9 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
       if (!isThere) {
         show()
         const clientId = await watch.clientId(signal)
+        const before = stored.get(machine)
+        if (before !== undefined)
+          await api.forget(before, signal).catch(error => on.log(`the history entry stays: ${error.message}`))
         posted()
         await submit({ task, api, clientId, on, clock, signal: scope.letGo })
         signal.throwIfAborted()
@@ -149,8 +157,7 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
       },
       signal,
     )
-    // Only now: until here the history is what a restarted engine would resume from.
-    await api.forget(task.promptId, signal).catch(error => on.log(`the history entry stays: ${error.message}`))
+    stored.set(machine, task.promptId)
     return artifacts
   }
 
