@@ -6,7 +6,7 @@ export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/bench/**', 'node_modules/**'],
+    exclude: ['test/bench/**', 'test/guard/**', 'node_modules/**'],
     // Tests start servers, change the environment and end processes: a process of its own for each file.
     pool: 'forks',
     maxWorkers: 2,

@@ -11,8 +11,8 @@ import { createRunpod } from '../../src/edge/providers/runpod.ts'
 import { createDialer } from '../../src/edge/ssh/dialer.ts'
 import type { Bucket, Guard, Provider } from '../../src/ports.ts'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
-import { newKeyPair } from './key-pairs.ts'
-import { A40, BOOT, TIMING } from './provider-world.ts'
+import { newKeyPair } from '../contract/key-pairs.ts'
+import { A40, BOOT, TIMING } from '../contract/provider-world.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 

@@ -19,7 +19,7 @@ import { startBucketServer } from '../../src/sandbox/bucket/server.ts'
 import { startComfy } from '../../src/sandbox/comfy/server.ts'
 import { openProcesses } from '../../src/sandbox/pod-process.ts'
 import { startPodSsh } from '../../src/sandbox/ssh/server.ts'
-import { newKeyPair } from './key-pairs.ts'
+import { newKeyPair } from '../contract/key-pairs.ts'
 
 export const NAME = 'autopod-aaaaaaaa-bbbbbbbb-0001'
 export const KEY = `rpa_${randomBytes(20).toString('hex').toUpperCase()}`
