@@ -1,5 +1,6 @@
-// `npm run chaos -- --rounds N --seed S [--jobs N] [--parallel N] [--verbose]`: the real program against `autopod sandbox` with faults on,
-// killed at random moments and started again; names every seed whose round did not end as promised, and keeps its folder.
+// `npm run chaos -- --rounds N --seed S [--jobs N] [--faults LIST] [--parallel N] [--verbose]`: the real program against `autopod
+// sandbox` with faults on, killed at random moments and started again; names every seed whose round did not end as promised, and
+// keeps its folder.
 import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string' },
+    faults: { type: 'string' },
     parallel: { type: 'string', default: '2' },
     verbose: { type: 'boolean', default: false },
   },
@@ -57,7 +59,8 @@ async function calm(): Promise<Reference> {
 
 /** True when all was well. */
 async function play(seed: number, reference: Reference): Promise<boolean> {
-  const weather = weatherOf(seed, jobs)
+  const drawn = weatherOf(seed, jobs)
+  const weather = values.faults === undefined ? drawn : { ...drawn, faults: values.faults.split(',') }
   const home = homeFor(`seed-${seed}`, weather)
   const begun = performance.now()
   const { wrongs, kills, code, attempts, pods } = await playRound(home, weather, reference).catch((error: Error) => ({

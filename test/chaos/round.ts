@@ -9,8 +9,8 @@ import type { Kill, Weather } from './weather.ts'
 
 export type Outcome = { wrongs: string[]; kills: string[]; code: number | null; attempts: number; pods: number }
 
-/** The longest honest way: a creation that is silent, looked up, and proven not made, thrice. */
-const FINISH_MAX_MS = 120_000
+/** The longest honest way: a ComfyUI that crashed before the last start is a lost link for three minutes, then its job goes elsewhere. */
+const FINISH_MAX_MS = 270_000
 /** A provider that answers 502 to the very first question is told to the user, who tries again. */
 const STARTS_MAX = 6
 

@@ -30,7 +30,7 @@ const FAULTS: Record<string, { inRounds: number; chance: number }> = {
   '5xx': { inRounds: 0.3, chance: 0.08 },
   // Of single pods, within ten seconds after each is ready: half of these fall into a round.
   'ssh-cut': { inRounds: 0.5, chance: 0.9 },
-  'comfy-crash': { inRounds: 0.12, chance: 0.3 },
+  'comfy-crash': { inRounds: 0.06, chance: 0.3 },
   preempt: { inRounds: 0.12, chance: 0.4 },
 }
 /** Longer than a start takes, shorter than a small batch. */
