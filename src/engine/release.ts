@@ -15,7 +15,7 @@ export async function release(context: Context, podId: string, signal: AbortSign
   const ref = pod.ref as string
   const provider = providerNamed(context, pod.provider)
   await context.slots.drop(podId)
-  let firstAbsent: { askedAt: number; at: number } | null = null
+  let firstAbsent: { askedAt: number } | null = null
   for (let tries = 0; !signal.aborted; ) {
     if (!firstAbsent) {
       const asked = await settle(() => context.lanes.rent(provider.name, () => provider.destroy(ref)))
@@ -44,7 +44,8 @@ export async function release(context: Context, podId: string, signal: AbortSign
       firstAbsent = null
       continue
     }
-    const billedUntil = firstAbsent.at
+    // Seed 1689: the listings had lied, it went by itself between the first of them and the look.
+    const billedUntil = clock.now()
     const micro = provider.billLagMs === 0 ? await bill(context, podId, signal) : null
     if (signal.aborted) return
     journal.record(fleet => {

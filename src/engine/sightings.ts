@@ -3,7 +3,7 @@ import type { Clock, PodRow } from '../ports.ts'
 
 export type Sighting = {
   rows: ReadonlyMap<string, PodRow>
-  at: number /** When the request for it left. */
+  /** When the request for it left. */
   askedAt: number
 }
 

@@ -33,7 +33,7 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
       journal.record(fleet => (isKnown(fleet, name) ? [] : [{ type: 'listing.found', provider: name }]))
       endStrays(context, rows)
       await judgeAbsent(context, name, rows, askedAt, missing)
-      sightings.tell(name, { rows, at: clock.now(), askedAt })
+      sightings.tell(name, { rows, askedAt })
     } else {
       // Seed 5391: left out by the first listing after its birth and by the next one that was complete, it lived in between.
       missing.clear()
