@@ -22,7 +22,8 @@ export async function create(context: Context, podId: string, signal: AbortSigna
   if (open) {
     // Seed-found in the probe of this design: a request in flight when its sender died can land after the first listing.
     const lost: FaultData = { kind: 'transient', code: 'creation_lost', message: `${pod.name} was never made` }
-    return adoptOrRefuse(pod.requestedAt + provider.createMaxMs, lost)
+    // Seed 1981: not from the order on, its sender may have asked again and again until it died.
+    return adoptOrRefuse(context.startedAt + provider.createMaxMs, lost)
   }
   if (pod.status === 'releasing') {
     return refuse({
