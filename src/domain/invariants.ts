@@ -54,6 +54,7 @@ function beforehand(fleet: Fleet, event: Event, promise: Keep): void {
       const pod = fleet.pods.get(event.podId)
       promise(pod?.status === 'releasing' && pod.releaseAcceptedAt !== null, `nobody released ${event.podId}`)
       promise(event.billedUntil >= (pod?.releaseAt ?? 0), `${event.podId} is paid for only until before its release`)
+      promise(!pod?.jobKey, `${event.podId} still holds ${pod?.jobKey}`)
       promise(event.billedUntil <= event.at, `${event.podId} is paid for into the future`)
       return
     }

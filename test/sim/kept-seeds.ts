@@ -10,6 +10,8 @@ export const KEPT_SEEDS: readonly { seed: number; found: string }[] = [
   { seed: 748, found: 'a clock that was set back paid for a pod only until before its release' },
   { seed: 965, found: 'as seed 588, with a key that was refused in between' },
   { seed: 982, found: 'a young pod that lagged replicas left out twice was given up' },
+  { seed: 1689, found: 'a pod that listings had left out went by itself: paid for only until the first of them' },
+  { seed: 1981, found: 'a creation asked for again by an engine that died was waited for only from its first request' },
   { seed: 3691, found: 'a pod started by hand after the end of its run stays, and must not be called forgotten' },
   { seed: 5069, found: 'a clock set back while the machine slept hid some seconds of a meter: not ours to know' },
   { seed: 5391, found: 'absences before and after listings that were unknown were taken for one long absence' },

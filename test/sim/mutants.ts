@@ -29,7 +29,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'what an earlier engine ordered is not looked for',
     file: 'engine/create.ts',
-    search: '    return adoptOrRefuse(pod.requestedAt + provider.createMaxMs, lost)',
+    search: '    return adoptOrRefuse(context.startedAt + provider.createMaxMs, lost)',
     replace: '    return refuse(lost)',
   },
   {
@@ -95,10 +95,10 @@ export const MUTANTS: Mutant[] = [
 `,
   },
   {
-    name: 'a sighting is accepted that is older than the question',
-    file: 'engine/sightings.ts',
-    search: 'if (sighting.askedAt >= from) resolve(sighting)',
-    replace: 'resolve(sighting)',
+    name: 'a sighting is as young as its answer, not as old as its question',
+    file: 'engine/watch.ts',
+    search: '      sightings.tell(name, { rows, askedAt })\n',
+    replace: '      sightings.tell(name, { rows, askedAt: clock.now() })\n',
   },
   {
     name: 'the meter starts when the pod is made',

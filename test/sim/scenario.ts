@@ -81,6 +81,7 @@ function weatherOf(chance: Chance): Weather {
   }
   // A provider that says what is not so: each lie alone is caught by another look, it is their meeting that costs.
   if (chance.happens(0.15)) for (const name of LIES) weather[name] = WORST[name] * (0.5 + chance.next() / 2)
+  if (chance.happens(0.1)) weather.createHangs = 0.5 + chance.next() / 2
   return weather
 }
 
@@ -99,7 +100,8 @@ function optionsOf(chance: Chance): Omit<WorldOptions, 'seed'> {
     jobs: chance.between(1, 7),
     podsMax: chance.between(1, 4),
     policy,
-    crashEvery: dies.includes('writes') ? chance.between(2, 40) : 0,
+    // Often right after an order: what is in flight then is the dearest thing to lose.
+    crashEvery: dies.includes('writes') ? chance.between(2, chance.pick([6, 40])) : 0,
     dieEvery: dies.includes('anywhere') ? chance.between(10, 400) : 0,
     handOverEvery: dies === 'hands over' ? chance.between(3, 40) : 0,
     ...(chance.happens(0.3) && { downMs: [0, 1000] as [number, number] }),
