@@ -95,12 +95,6 @@ export const MUTANTS: Mutant[] = [
 `,
   },
   {
-    name: 'a sighting is as young as its answer, not as old as its question',
-    file: 'engine/watch.ts',
-    search: '      sightings.tell(name, { rows, askedAt })\n',
-    replace: '      sightings.tell(name, { rows, askedAt: clock.now() })\n',
-  },
-  {
     name: 'the meter starts when the pod is made',
     file: 'domain/fold-pod.ts',
     search: 'if (whole && open) open.perHour = perHour',
