@@ -162,13 +162,15 @@ async function answers(
   const { clock, executor } = context
   const late = new AbortController()
   const over = new AbortController()
-  void clock.sleep(Math.max(1, deadline - clock.now()), AbortSignal.any([signal, over.signal])).then(() => late.abort())
+  void clock
+    .sleep(Math.max(1, deadline - clock.now()), AbortSignal.any([signal, over.signal]))
+    .then(() => late.abort('late'))
   const asked = settle(() => executor.ready(machine, late.signal)).catch((error: unknown) => {
     if (late.signal.aborted) return null
     throw error
   })
   const result = await Promise.race([asked, machine.closed.then(() => null)])
-  over.abort()
+  over.abort('over')
   return result?.ok ? true : (result?.fault ?? null)
 }
 
