@@ -56,9 +56,20 @@ export function templateDirs(cwd: string): string[] {
   return [join(cwd, 'templates'), join(homeDir(), 'templates'), join(packageDir, 'templates')]
 }
 
-/** 16 hex digits, made once per home: what marks pods as ours. */
+/** 16 hex digits, made once per home: what marks pods as ours. Whole or not there, whenever this is cut off. */
 export function ownerToken(dir: string): string {
   const path = join(dir, 'owner')
-  if (!existsSync(path)) writeFileSync(path, `${randomBytes(8).toString('hex')}\n`, { mode: 0o600, flag: 'wx' })
+  if (!existsSync(path)) {
+    const beside = `${path}.${randomBytes(4).toString('hex')}`
+    writeFileSync(beside, `${randomBytes(8).toString('hex')}\n`, { mode: 0o600, flag: 'wx', flush: true })
+    try {
+      // Of two that start at once, the second takes what the first one made.
+      linkSync(beside, path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    } finally {
+      unlinkSync(beside)
+    }
+  }
   return readFileSync(path, 'utf8').trim()
 }
