@@ -1,6 +1,6 @@
 // Which home a command speaks of, and with which settings: real pods and the sandbox never mix.
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { didYouMean } from '../domain/nearest.ts'
 import { homeDir, type Loaded, loadSettings, packageDir } from '../edge/config.ts'
