@@ -143,10 +143,10 @@ export const MUTANTS: Mutant[] = [
     replace: '',
   },
   {
-    name: 'more pods are ordered than jobs wait',
+    name: 'pods ordered in one go are not counted',
     file: 'domain/scaling.ts',
-    search: '    if (at >= 0) free.splice(at, 1)\n',
-    replace: '    if (at >= 0 && free[at]?.readyAt) free.splice(at, 1)\n',
+    search: '      room--\n',
+    replace: '',
   },
   {
     name: 'the limit of dollars is noticed and nothing is done',

@@ -10,6 +10,8 @@ export type Catch = { mutant: Mutant; seed: number | null; wrong: string }
 
 /** A mistake that so many worlds do not notice is one that they would not notice. */
 const SEEDS_MAX = 2000
+/** A plan that never comes to rest plays no second world: the mistake shows, but nobody says so. */
+const HUNT_MAX_MS = 60_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Throws when the search text does not occur exactly once: the code moved on. */
@@ -53,7 +55,7 @@ export async function huntAll(mutants: readonly Mutant[], told: (caught: Catch) 
 }
 
 function read(script: string, args: string[]): Promise<string> {
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: HUNT_MAX_MS })
   let output = ''
   child.stdout.on('data', chunk => (output += chunk))
   child.stderr.on('data', chunk => (output += chunk))
