@@ -9,7 +9,8 @@ export default defineConfig({
     exclude: ['test/bench/**', 'test/guard/**', 'node_modules/**'],
     // Tests start servers, change the environment and end processes: a process of its own for each file.
     pool: 'forks',
-    maxWorkers: 2,
+    // Many wait for a process or a link to end: a third fills two cores.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

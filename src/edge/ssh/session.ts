@@ -8,6 +8,10 @@ import { aborted, type SshError } from './faults.ts'
 import { widenWindow } from './inside.ts'
 import { announced, announcement, endGroup } from './process-group.ts'
 
+/** A refused channel is asked for again so often, with 100, 200 … ms in between: 1.5 s in all. */
+const REFUSALS_MAX = 5
+const REFUSED_PAUSE_MS = 100
+
 /** A command that was given up may take this long to say who it is; then only its channel is closed. */
 const ANNOUNCE_MS = 5000
 
@@ -96,7 +100,13 @@ export async function runSession(connection: Connection, session: Session): Prom
         fail(error)
       }
     }
+    let refusals = 0
     const onOpen = (error: SshError | undefined, opened: ClientChannel) => {
+      if (error && !settled && connection.alive() && refusals < REFUSALS_MAX) {
+        // sshd counts channels that are just being closed (MaxSessions 10); a moment later there is room.
+        refusals++
+        return void after(REFUSED_PAUSE_MS * refusals, begin)
+      }
       if (error) {
         free()
         return fail(connection.alive() ? refused(what, error) : connection.lost())
@@ -127,13 +137,16 @@ export async function runSession(connection: Connection, session: Session): Prom
       if (session.feed) Promise.resolve(session.feed(opened)).catch(fail)
       else opened.end()
     }
-    try {
-      connection.client.exec(announced(session.command), onOpen)
-    } catch {
-      // ssh2 throws at once when its socket is gone.
-      free()
-      fail(connection.lost())
+    function begin(): void {
+      try {
+        connection.client.exec(announced(session.command), onOpen)
+      } catch {
+        // ssh2 throws at once when its socket is gone.
+        free()
+        fail(connection.lost())
+      }
     }
+    begin()
   })
 }
 
