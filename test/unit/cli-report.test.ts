@@ -10,7 +10,7 @@ import type { Run } from '../../src/domain/run.ts'
 import { keyOf, policyOf, RUN, type Story, specOf, story, T0 } from './fleet-story.ts'
 
 const runOf = (fleet: Fleet, id = RUN) => fleet.runs.get(id) as Run
-const FILE = { name: 'picture', path: '/work/out/a.png', url: null, bytes: 1234, sha256: 'ab' }
+const FILE = { name: 'picture', path: '/jobs/out/a.png', url: null, bytes: 1234, sha256: 'ab' }
 
 const complete = (s: Story, jobId: string, podId: string) =>
   s
@@ -222,7 +222,7 @@ describe('the result document', () => {
     const s = story().run().jobs('job-10', 'job-2', 'job-1')
     expect(result(s).jobs.map(job => job.job_id)).toEqual(['job-1', 'job-2', 'job-10'])
     const t = complete(story().run().jobs('a').pod('p'), 'a', 'p')
-    expect(resultOf(t.fleet, runOf(t.fleet), t.now, '/work/jobs').jobs[0]?.outputs[0]?.path).toBe('../out/a.png')
+    expect(resultOf(t.fleet, runOf(t.fleet), t.now, '/jobs/here').jobs[0]?.outputs[0]?.path).toBe('../out/a.png')
   })
 
   it('has a final word for a run that was cancelled and not waited for', () => {
