@@ -39,7 +39,7 @@ const close = (s: Story) => {
   return s.tell({ type: 'run.closed', runId: RUN, status: outcomeOf(run, jobsOfRun(s.fleet, run)) })
 }
 const codeOf = (s: Story) => [runOf(s.fleet).status, exitCodeOf(s.fleet, runOf(s.fleet))]
-const result = (s: Story) => resultOf(s.fleet, runOf(s.fleet), s.now, '/work')
+const result = (s: Story) => resultOf(s.fleet, runOf(s.fleet), s.now, '/jobs')
 
 describe('the exit code', () => {
   const done = () => gone(complete(story().run().jobs('a').pod('p'), 'a', 'p'), 'p')
@@ -241,6 +241,6 @@ describe('the result document', () => {
     expect(exitCodeOf(s.fleet, runOf(s.fleet, LATER))).toBe(EXIT.billing)
     // What was over before costs the later launch nothing.
     const over = follow(close(gone(complete(story().run().jobs('a').pod('p'), 'a', 'p'), 'p')))
-    expect(resultOf(over.fleet, runOf(over.fleet, LATER), over.now, '/work')).toMatchObject({ cost_usd: 0, pods: [] })
+    expect(resultOf(over.fleet, runOf(over.fleet, LATER), over.now, '/jobs')).toMatchObject({ cost_usd: 0, pods: [] })
   })
 })
