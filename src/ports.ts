@@ -121,6 +121,18 @@ export type Machine = {
   close(): void
 }
 
+/**
+ * Follows the GPUs of a machine until `signal` aborts or the stream ends: per cent (mean) and MiB (sum) over `gpuCount` cards.
+ * Faults: those of `Machine.exec`.
+ */
+export type Sampler = (
+  machine: Machine,
+  gpuCount: number,
+  everyMs: number,
+  on: (figures: Pick<PodGauge, 'gpuUtil' | 'memUtil' | 'vramUsedMiB' | 'vramTotalMiB'>) => void,
+  signal: AbortSignal,
+) => Promise<void>
+
 export type TransferOptions = { signal?: AbortSignal; onBytes?: (bytes: number) => void }
 
 /** A local port held for a pod's whole life, across reconnects; connections wait up to 10 s for a machine, then end. */

@@ -10,6 +10,7 @@ import { buckets, executors, providers } from '../edge/all.ts'
 import { systemClock } from '../edge/clock.ts'
 import { version } from '../edge/config.ts'
 import { RUNPOD_TIMING, type RunpodTiming } from '../edge/providers/runpod.ts'
+import { sampleGpus } from '../edge/sampler.ts'
 import { createDialer } from '../edge/ssh/dialer.ts'
 import { type KeyPair, loadOrMakeKey } from '../edge/ssh/keys.ts'
 import { openTrace } from '../edge/trace.ts'
@@ -50,6 +51,7 @@ export async function compose(
     dialer,
     executor: executors.comfy({ courier, clock }),
     courier,
+    sampler: sampleGpus,
     trace: openTrace(home.dir, clock),
     boot: () => ({ image, diskGb: settings.pod?.disk_gb ?? 50, env: { PUBLIC_KEY: publicKey }, args: null, volume }),
     limits: limitsOf(home),

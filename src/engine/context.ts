@@ -1,6 +1,6 @@
 // What every effect is handed: the edges, and the only ways to tell something.
 import type { Limits } from '../domain/limits.ts'
-import type { Boot, Clock, Courier, Dialer, Executor, Provider, Store, Trace } from '../ports.ts'
+import type { Boot, Clock, Courier, Dialer, Executor, Provider, Sampler, Store, Trace } from '../ports.ts'
 import type { GaugeBoard } from './gauges.ts'
 import type { Journal } from './journal.ts'
 import type { Lanes } from './lanes.ts'
@@ -14,6 +14,7 @@ export type EngineOptions = {
   dialer: Dialer
   executor: Executor
   courier: Courier
+  sampler: Sampler
   trace: Trace
   boot: (podName: string, provider: string) => Boot
   limits: Limits

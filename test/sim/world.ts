@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/domain/limits.ts'
 import { mayBill, podCost } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
 import { type Engine, startEngine } from '../../src/engine/engine.ts'
+import { aborted } from '../../src/engine/settle.ts'
 import type { Clock, Provider } from '../../src/ports.ts'
 import { BEGINNING, createChance, createClock } from './clock.ts'
 import { CREATE_MAX_MS, createCloud, POLL_MS, SETTLE_MS, stoppedPerHour } from './cloud.ts'
@@ -232,6 +233,7 @@ export function createWorld(options: WorldOptions): World {
       dialer: guarded(createDialer(own, tunnels)),
       executor: guarded(createExecutor(own)),
       courier: guarded(createCourier(own)),
+      sampler: (_machine, _gpuCount, _everyMs, _on, signal) => aborted(signal),
       trace: { pod() {}, engine() {}, preview() {} },
       boot: () => ({ image: 'sim', diskGb: 1, env: {}, args: null, volume: null }),
       limits: world.limits,

@@ -1,0 +1,19 @@
+// GPU figures of one pod as one long-lived stream: one command for hours instead of one every few seconds.
+import type { Sampler } from '../ports.ts'
+import { type GpuSample, gpuQuery, readGpuLine, sumGpus } from '../wire/nvidia.ts'
+
+export const sampleGpus: Sampler = async (machine, gpuCount, everyMs, on, signal) => {
+  let gpus: GpuSample[] = []
+  await machine.exec(`nvidia-smi ${gpuQuery} -l ${Math.max(1, Math.round(everyMs / 1000))}`, {
+    signal,
+    onLine(line) {
+      const read = readGpuLine(line)
+      if (read.kind !== 'sample') return
+      gpus.push(read.sample)
+      if (gpus.length < gpuCount) return
+      const sum = sumGpus(gpus)
+      gpus = []
+      if (sum) on(sum)
+    },
+  })
+}
