@@ -18,7 +18,7 @@ async function tell(home: Home, decide: (fleet: Fleet) => { facts: Fact[]; said:
   if (facts.length > 0) looking.command(facts)
   const alive = looking.alive()
   await looking.close()
-  if (facts.length > 0 && !alive) detach(home)
+  if (facts.length > 0 && !alive) await detach(home)
   process.stdout.write(`${said}\n`)
   return EXIT.ok
 }
@@ -112,7 +112,7 @@ async function until(
   const pods = ids.map(id => follow.fleet.pods.get(id) as Pod)
   const others = follow.own && [...follow.fleet.runs.values()].some(run => run.status === 'running')
   await follow.close()
-  if (others || !ended) detach(home)
+  if (others || !ended) await detach(home)
   for (const pod of pods) process.stdout.write(`${pod.id} ${told(pod)}\n`)
   return pods.every(done) ? EXIT.ok : EXIT.billing
 }

@@ -1,14 +1,14 @@
 // `autopod engine`: the engine alone, in the background, until nothing is left to do.
 import type { Invocation } from './args.ts'
 import { EXIT } from './exit.ts'
-import { attach, detach } from './follow.ts'
+import { attach, detach, tellStarter } from './follow.ts'
 import { openHome } from './home.ts'
 import { isUnderWay } from './past.ts'
 import { onSignals } from './signals.ts'
 
 export async function engine({ flags }: Invocation): Promise<number> {
   const home = openHome(flags)
-  const follow = await attach(home)
+  const follow = await attach(home, tellStarter)
   if (!follow.own) {
     await follow.close()
     return EXIT.ok
@@ -20,6 +20,6 @@ export async function engine({ flags }: Invocation): Promise<number> {
   quiet()
   await follow.close()
   // A run that was handed over in the last moment.
-  if (isIdle && isUnderWay(home)) detach(home)
+  if (isIdle && isUnderWay(home)) await detach(home)
   return EXIT.ok
 }

@@ -63,11 +63,12 @@ export function view(home: Home): Follow {
   }
 }
 
-/** Becomes the engine of the home, or looks on when another process is. */
-export async function attach(home: Home): Promise<Follow> {
+/** Becomes the engine of the home, or looks on when another process is; `decided` is called when it is clear which. */
+export async function attach(home: Home, decided: () => void = () => {}): Promise<Follow> {
   const opened: Store = openStore(home.dir)
   // Taken before anything else: of two that start at the same moment one has to see that it is second.
   const lease = opened.leased() ? null : opened.lease()
+  decided()
   if (!lease) {
     opened.close()
     return view(home)
@@ -99,14 +100,33 @@ export async function attach(home: Home): Promise<Follow> {
   }
 }
 
-/** Starts an engine in the background that goes on with whatever the home's journal leaves open. */
-export function detach(home: Home): void {
+/**
+ * Starts an engine in the background that goes on with whatever the home's journal leaves open. Resolves when it has
+ * taken over (or found another that has): who says "goes on in the background" has to know.
+ */
+export function detach(home: Home): Promise<void> {
   const log = openSync(join(home.dir, 'logs', 'engine.log'), 'a', 0o600)
   const args = [process.argv[1] as string, 'engine', ...(home.provider ? ['--provider', home.provider] : [])]
-  spawn(process.execPath, [...process.execArgv, ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', log, log, 'ipc'],
     env: inheritedEnv(),
-  }).unref()
+  })
   closeSync(log)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  child.once('message', () => resolve())
+  child.once('error', () => resolve())
+  child.once('exit', code => {
+    if (code) process.stderr.write(`the engine did not start, see ${join(home.dir, 'logs', 'engine.log')}\n`)
+    resolve()
+  })
+  return promise.finally(() => {
+    if (child.connected) child.disconnect()
+    child.removeAllListeners('exit').unref()
+  })
+}
+
+/** Tells the process that started this one by `detach` that it need not wait any longer. */
+export function tellStarter(): void {
+  process.send?.('at work', undefined, undefined, () => process.connected && process.disconnect?.())
 }

@@ -49,7 +49,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   if (flags.on('detach')) {
     const looking = view(home)
     looking.command(facts(ordered))
-    if (!looking.alive()) detach(home)
+    if (!looking.alive()) await detach(home)
     await looking.close()
     process.stdout.write(
       `${ordered.runId}\nautopod top${home.provider === 'sandbox' ? ' --provider sandbox' : ''} shows it.\n`,
@@ -69,7 +69,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   if (ending === 'background') {
     const { own } = follow
     await follow.close()
-    if (own) detach(home)
+    if (own) await detach(home)
     process.stderr.write(`${ordered.runId} goes on in the background. autopod top shows it.\n`)
     return EXIT.ok
   }
@@ -93,7 +93,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   // Said first: a provider that is silent keeps the engine from stopping for the length of a request.
   await follow.close()
   // Others may have handed over runs meanwhile, up to the last moment: they go on without this command.
-  if (follow.own && isUnderWay(home)) detach(home)
+  if (follow.own && isUnderWay(home)) await detach(home)
   return code
 }
 

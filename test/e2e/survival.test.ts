@@ -78,7 +78,7 @@ test.concurrent('ctrl-c twice does not wait for a provider that is silent: it sa
   }))
 
 test.concurrent('without its terminal a run goes on in the background to its end', () =>
-  inWorld({ firstPort: 12_340, stepMs: 25 }, async world => {
+  inWorld({ firstPort: 12_340, stepMs: 60 }, async world => {
     world.job('pan')
     const running = world.start(['run', 'jobs', '--yes', '--plain'])
     await world.event('attempt.started')
