@@ -144,8 +144,15 @@ function limitsOf(home: Home): Limits {
   const { pod, run } = home.settings
   const bootMs = (pod?.boot_minutes ?? 15) * 60_000
   const capacityWaitMs = (run?.capacity_wait_minutes ?? 15) * 60_000
-  // Offers of the embedded cloud cost nothing to ask for, and its pods are sampled so that a short job shows its GPU.
-  const quick = home.provider === 'sandbox' ? { sampleMs: 1000, capacityPauseMs: 5000, offersFreshMs: 5000 } : {}
+  // Offers of the embedded cloud cost nothing to ask for, and its pods are sampled so that a short job shows its GPU. They come and go
+  // in seconds.
+  const quick =
+    home.provider === 'sandbox'
+      ? {
+          ...{ sampleMs: 1000, capacityPauseMs: 5000, offersFreshMs: 5000 },
+          ...{ teardownMs: 5000, orderMs: 2000, bootGuessMs: 10_000, jobGuessMs: 30_000, tryMs: 2000 },
+        }
+      : {}
   return { ...DEFAULT_LIMITS, bootMs, capacityWaitMs, ...quick }
 }
 

@@ -1,29 +1,29 @@
-// Hard limits of jobs and runs: what they cost and how long they take.
+// Limits of jobs and runs: what they cost and how long they take. Each of money is held together with the end of the pods it pays for.
+import { attemptCost, attemptsCost, endCost, runSpend } from './admission.ts'
 import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { isSettled, type Job, liveAttempt } from './job.ts'
-import { podCost } from './pod.ts'
+import type { Limits } from './limits.ts'
+import { mayBill, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
-import { formatUsd, type Millis } from './units.ts'
+import { accrue, formatUsd, type Micro, type Millis } from './units.ts'
+import type { World } from './world.ts'
 
 /** Attempts over their own limits fail now, and their pod goes: what it works on cannot be trusted to stop. */
-export function jobLimits(fleet: Fleet, now: Millis): Fact[] {
+export function jobLimits(fleet: Fleet, now: Millis, { limits }: World): Fact[] {
   const facts: Fact[] = []
   for (const pod of fleet.pods.values()) {
     const job = pod.jobKey ? fleet.jobs.get(pod.jobKey) : undefined
     const attempt = job && liveAttempt(job)
     if (!attempt) continue
     const { timeoutMs, costMax } = job.spec
-    const cost = podCost(pod, now) - podCost(pod, attempt.requestedAt)
     let fault: FaultData | null = null
     if (timeoutMs !== null && now - attempt.requestedAt >= timeoutMs) {
       const message = `${job.spec.jobId} was not done after ${Math.round(timeoutMs / 60_000)} min`
       fault = { kind: 'job', code: 'timed_out', message, hint: 'Raise pod_config.timeout_minutes of the job.' }
-    } else if (costMax !== null && cost >= costMax) {
-      const message = `${job.spec.jobId} reached its limit of ${formatUsd(costMax)}`
-      fault = { kind: 'job', code: 'budget_reached', message, hint: 'Raise pod_config.max_cost_usd of the job.' }
-    }
+    } else if (costMax !== null && attemptsCost(fleet, job, now) + endCost(fleet, pod, now, limits) >= costMax)
+      fault = ownCapReached(job)
     if (!fault) continue
     facts.push({ type: 'attempt.failed', jobKey: job.key, attempt: attempt.number, fault })
     facts.push({ type: 'pod.release_requested', podId: pod.id, cause: fault.message })
@@ -31,38 +31,101 @@ export function jobLimits(fleet: Fleet, now: Millis): Fact[] {
   return facts
 }
 
-/** A run at its limit of money or time. */
+export function ownCapReached(job: Job): FaultData {
+  const message = `${job.spec.jobId} reached its limit of ${formatUsd(job.spec.costMax ?? 0)}, the end of its pod included`
+  return { kind: 'job', code: 'budget_reached', message, hint: 'Raise pod_config.max_cost_usd of the job.' }
+}
+
+/** A run at a step of its money, or at its time. At 90 % what waits has to stay. */
 export function runLimits(fleet: Fleet, now: Millis): Fact[] {
   const facts: Fact[] = []
   for (const run of fleet.runs.values()) {
-    if (run.status !== 'running' || run.limitReached || !hasOpenJob(fleet, run)) continue
+    if (run.status !== 'running' || !hasJob(fleet, run, job => !isSettled(job))) continue
     const { costMax, timeoutMs } = run.policy
-    if (costMax !== null && runSpend(fleet, run, now) >= costMax)
+    if (costMax !== null && run.budgetStep < 90) {
+      const spent = runSpend(fleet, run, now)
+      for (const percent of [50, 80, 90] as const)
+        if (run.budgetStep < percent && spent * 100 >= costMax * percent)
+          facts.push({ type: 'run.budget_step', runId: run.id, percent, spent })
+    }
+    if (!run.limitReached && run.budgetStep >= 90 && hasJob(fleet, run, job => job.status === 'waiting'))
       facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'cost' })
-    else if (timeoutMs !== null && now - run.openedAt >= timeoutMs)
+    else if (run.limitReached !== 'time' && timeoutMs !== null && now - run.openedAt >= timeoutMs)
       facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'time' })
   }
   return facts
 }
 
+/**
+ * The last money: what is nearest to its end may have it. Attempts that it does not pay for go on only while that takes nothing from
+ * the others, for estimates may be wrong; in the end all of it is needed to end the pods.
+ */
+export function drain(fleet: Fleet, now: Millis, { limits }: World): Fact[] {
+  const facts: Fact[] = []
+  for (const run of fleet.runs.values()) {
+    const cut = run.policy.costMax === null ? [] : beyondMeans(fleet, run, now, limits)
+    if (cut.length === 0) continue
+    const isOpen = run.status === 'running'
+    if (isOpen && run.budgetStep < 100)
+      facts.push({ type: 'run.budget_step', runId: run.id, percent: 100, spent: runSpend(fleet, run, now) })
+    if (isOpen && !run.limitReached) facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'cost' })
+    for (const pod of cut) {
+      const job = pod.jobKey ? fleet.jobs.get(pod.jobKey) : undefined
+      const attempt = job && liveAttempt(job)
+      if (attempt)
+        facts.push({ type: 'attempt.failed', jobKey: job.key, attempt: attempt.number, fault: runCapReached(run) })
+      facts.push({ type: 'pod.release_requested', podId: pod.id, cause: 'cost limit of the run reached' })
+    }
+  }
+  return facts
+}
+
+/** Pods that the run cannot pay for any longer, those without a job first. */
+function beyondMeans(fleet: Fleet, run: Run, now: Millis, limits: Limits): Pod[] {
+  const pods = [...fleet.pods.values()].filter(pod => pod.runId === run.id && mayBill(pod))
+  const ending = pods.filter(pod => pod.status === 'releasing').length
+  if (pods.length === ending) return []
+  let left = (run.policy.costMax as Micro) - runSpend(fleet, run, now)
+  const idle: Pod[] = []
+  const working: { pod: Pod; cost: Micro }[] = []
+  for (const pod of pods) {
+    left -= endCost(fleet, pod, now, limits)
+    if (pod.status === 'releasing') continue
+    const cost = attemptCost(fleet, pod, now, limits)
+    if (cost === null) idle.push(pod)
+    else working.push({ pod, cost })
+  }
+  working.sort((a, b) => a.cost - b.cost)
+  // Until it is looked at again.
+  const pause = pods.reduce((sum, pod) => sum + accrue(pod.meters.at(-1)?.perHour ?? 0, limits.listenMs * 2), 0)
+  if (left <= pause) return [...idle, ...working.map(({ pod }) => pod)]
+  const doomed: Pod[] = []
+  for (const [index, { pod, cost }] of working.entries()) {
+    // The first one may have what there is, even if that will hardly do.
+    if (index === 0 || cost <= left) left -= Math.min(cost, left)
+    else doomed.push(pod)
+  }
+  return left <= pause && doomed.length > 0 ? [...idle, ...doomed] : []
+}
+
 /** The waiting job of a run at its limit ends. */
 export function expireRun(run: Run, job: Job): Fact {
-  const what = run.limitReached === 'cost' ? `its limit of ${formatUsd(run.policy.costMax ?? 0)}` : 'its time limit'
-  const hint = run.limitReached === 'cost' ? 'Raise --max-cost.' : 'Raise --timeout.'
-  return {
-    type: 'job.failed',
-    jobKey: job.key,
-    fault: { kind: 'job', code: 'budget_reached', message: `the run reached ${what}`, hint },
-  }
+  return { type: 'job.failed', jobKey: job.key, fault: run.limitReached === 'cost' ? runCapReached(run) : outOfTime }
 }
 
-function hasOpenJob(fleet: Fleet, run: Run): boolean {
-  for (const job of fleet.jobs.values()) if (job.runId === run.id && !isSettled(job)) return true
+const outOfTime: FaultData = {
+  kind: 'job',
+  code: 'budget_reached',
+  message: 'the run reached its time limit',
+  hint: 'Raise --timeout.',
+}
+
+function runCapReached(run: Run): FaultData {
+  const message = `the run reached its limit of ${formatUsd(run.policy.costMax ?? 0)}`
+  return { kind: 'job', code: 'budget_reached', message, hint: 'Raise --max-cost.' }
+}
+
+function hasJob(fleet: Fleet, run: Run, is: (job: Job) => boolean): boolean {
+  for (const job of fleet.jobs.values()) if (job.runId === run.id && is(job)) return true
   return false
-}
-
-export function runSpend(fleet: Fleet, run: Run, now: Millis): number {
-  let sum = 0
-  for (const pod of fleet.pods.values()) if (pod.runId === run.id) sum += podCost(pod, now)
-  return sum
 }

@@ -2,7 +2,7 @@
 import type { FaultData } from './fault.ts'
 import type { Artifact, JobSpec } from './job.ts'
 import type { Address, Offer, Stage } from './pod.ts'
-import type { Policy, RunStatus } from './run.ts'
+import type { BudgetStep, Policy, RunStatus } from './run.ts'
 import type { Micro, Millis } from './units.ts'
 
 export type Fact =
@@ -11,6 +11,8 @@ export type Fact =
   | { type: 'run.opened'; runId: string; policy: Policy; follows: string[] }
   | { type: 'run.drain_requested'; runId: string }
   | { type: 'run.cancel_requested'; runId: string }
+  /** So much of the run's money is spent; at 100 the rest is needed to end its pods. Once each. */
+  | { type: 'run.budget_step'; runId: string; percent: BudgetStep; spent: Micro }
   | { type: 'run.limit_reached'; runId: string; limit: 'cost' | 'time' }
   | { type: 'run.closed'; runId: string; status: Exclude<RunStatus, 'running'> }
   | { type: 'job.queued'; runId: string; spec: JobSpec }

@@ -5,6 +5,7 @@ import { applyToJob } from './fold-job.ts'
 import { applyToPod } from './fold-pod.ts'
 import type { Job } from './job.ts'
 import { assert, providerOf, runOf } from './lookup.ts'
+import type { Took } from './pace.ts'
 import type { Pod } from './pod.ts'
 import type { Run } from './run.ts'
 import type { Millis } from './units.ts'
@@ -27,6 +28,8 @@ export type Fleet = {
   jobs: Map<string, Job>
   pods: Map<string, Pod>
   providers: Map<string, ProviderState>
+  /** What jobs, boots and releases took; `pace` tells. */
+  took: Took
   /** The last events, oldest first, at most `RECENT_MAX`: what the events panel and the detail pane tell. */
   recent: Event[]
 }
@@ -43,6 +46,7 @@ export function emptyFleet(): Fleet {
     jobs: new Map(),
     pods: new Map(),
     providers: new Map(),
+    took: new Map(),
     recent: [],
   }
 }
@@ -100,6 +104,7 @@ function applyToRun(fleet: Fleet, event: Event): void {
       follows: event.follows,
       draining: false,
       cancelRequested: false,
+      budgetStep: 0,
       limitReached: null,
     })
     return
@@ -110,6 +115,9 @@ function applyToRun(fleet: Fleet, event: Event): void {
       return
     case 'run.cancel_requested':
       runOf(fleet, event.runId).cancelRequested = true
+      return
+    case 'run.budget_step':
+      runOf(fleet, event.runId).budgetStep = event.percent
       return
     case 'run.limit_reached':
       runOf(fleet, event.runId).limitReached = event.limit

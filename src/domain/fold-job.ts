@@ -4,6 +4,7 @@ import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { type Attempt, isSettled, type Job, jobKey } from './job.ts'
 import { assert, jobOf, podOf, runOf } from './lookup.ts'
+import { learnJob } from './pace.ts'
 import type { Millis } from './units.ts'
 
 export function applyToJob(fleet: Fleet, event: Event): void {
@@ -100,6 +101,7 @@ export function applyToJob(fleet: Fleet, event: Event): void {
       return
     case 'attempt.succeeded':
       endAttempt(fleet, job, event.attempt, 'succeeded', event.at, null)
+      learnJob(fleet, job, job.attempts.at(-1) as Attempt)
       return
     case 'attempt.failed':
       endAttempt(fleet, job, event.attempt, 'failed', event.at, event.fault)

@@ -2,6 +2,7 @@
 import type { Event } from './event.ts'
 import type { Fleet } from './fleet.ts'
 import { assert, podOf } from './lookup.ts'
+import { learnBoot, learnRelease } from './pace.ts'
 import { mayBill, type Offer, type Pod } from './pod.ts'
 import type { Micro, Millis } from './units.ts'
 
@@ -51,6 +52,7 @@ export function applyToPod(fleet: Fleet, event: Event): void {
       pod.hostKey = event.hostKey
       return
     case 'pod.ready':
+      learnBoot(fleet, pod, event.at)
       assert(pod.status === 'booting', `${pod.id} ready while ${pod.status}`)
       Object.assign(pod, { status: 'ready', readyAt: pod.readyAt ?? event.at, idleSince: event.at, linkLostAt: null })
       return
@@ -90,6 +92,7 @@ export function applyToPod(fleet: Fleet, event: Event): void {
     case 'pod.gone':
       assert(mayBill(pod), `${pod.id} gone while ${pod.status}`)
       Object.assign(pod, { status: 'gone', goneAt: event.at })
+      learnRelease(fleet, pod, event.at)
       closeMeters(pod, event.billedUntil)
       return
     case 'pod.billed':

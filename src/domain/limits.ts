@@ -21,6 +21,16 @@ export type Limits = {
   cancelMs: number
   /** GPU samples. */
   sampleMs: number
+  /** From the wish to end a pod to the proof that it is gone; money for it is kept back. RunPod needs 30–60 s, two minutes are called slow. */
+  teardownMs: number
+  /** An order without an answer can be ended only once it is answered or looked up; money for that is kept back, too. */
+  orderMs: number
+  /** How long a boot is taken to be while none has been seen at the provider. */
+  bootGuessMs: number
+  /** How long a job is taken to be while none of its template has been seen. */
+  jobGuessMs: number
+  /** Less time than this at a job is not worth starting it. */
+  tryMs: number
   /** How soon a command of another process, or a moment that was waited for, is noticed. */
   listenMs: number
 }
@@ -36,5 +46,10 @@ export const DEFAULT_LIMITS: Limits = {
   backoffMs: 2_000,
   cancelMs: 20_000,
   sampleMs: 5_000,
+  teardownMs: 2 * 60_000,
+  orderMs: 90_000,
+  bootGuessMs: 3 * 60_000,
+  jobGuessMs: 10 * 60_000,
+  tryMs: 60_000,
   listenMs: 200,
 }

@@ -46,6 +46,16 @@ export function noticeOf(fleet: Fleet, event: Event): Notice | null {
         title: `${event.jobKey.split('/')[1]} failed`,
         text: event.fault.message,
       }
+    case 'run.budget_step': {
+      const cap = fleet.runs.get(event.runId)?.policy.costMax ?? 0
+      const means = { 50: '', 80: '', 90: '; nothing new starts', 100: '; what the rest does not pay for is cut' }
+      return {
+        key: `budget ${event.runId} ${event.percent}`,
+        level: event.percent < 90 ? 'info' : 'warning',
+        title: event.percent < 100 ? `${event.percent} % of the money is spent` : 'the money is needed to end the pods',
+        text: `${formatUsd(event.spent)} of ${formatUsd(cap)}${means[event.percent]}`,
+      }
+    }
     case 'run.limit_reached':
       return {
         key: `limit ${event.runId}`,

@@ -4,7 +4,7 @@ import type { JobSpec } from './job.ts'
 import type { Limits } from './limits.ts'
 import type { Offer, Pod } from './pod.ts'
 import type { Policy } from './run.ts'
-import type { Millis } from './units.ts'
+import type { Micro, Millis } from './units.ts'
 
 /** What a job needs from a provider; the same needs have the same `key`. */
 export type Need = {
@@ -51,22 +51,31 @@ export function fits(pod: Pod, need: Need): boolean {
   )
 }
 
-/** The best offer that was not refused a moment ago and keeps the hourly limit; null when none is left. */
+/** A price that was asked for is believed for so long: longer than jobs wait for a better one. */
+const PAID_MS = 3_600_000
+
+/** The best offer that was not refused a moment ago and keeps the hourly limit and `pays` says yes to; null when none is left. */
 export function chooseOffer(
   offers: readonly Offer[],
   fleet: Fleet,
   perHourLeft: number,
   now: Millis,
   limits: Limits,
+  pays: (offer: Offer) => boolean = () => true,
 ): Offer | null {
+  const paid = new Map<string, Micro>()
   const refused = new Set<string>()
   for (const pod of fleet.pods.values()) {
+    // An offer may lie again about what is taken for it.
+    if (pod.createdAt !== null && now - pod.createdAt < PAID_MS) paid.set(placeOf(pod.offer), pod.offer.perHour)
     if (pod.status !== 'refused' || pod.broken?.kind !== 'capacity') continue
     if (now - (pod.goneAt ?? 0) < limits.capacityPauseMs) refused.add(placeOf(pod.offer))
   }
-  return (
-    offers.find(offer => offer.stock !== 'none' && offer.perHour <= perHourLeft && !refused.has(placeOf(offer))) ?? null
-  )
+  const isLeft = (offer: Offer) =>
+    offer.stock !== 'none' &&
+    Math.max(offer.perHour, paid.get(placeOf(offer)) ?? 0) <= perHourLeft &&
+    !refused.has(placeOf(offer))
+  return offers.find(offer => isLeft(offer) && pays(offer)) ?? null
 }
 
 function placeOf(offer: Offer): string {

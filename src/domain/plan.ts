@@ -1,5 +1,6 @@
 // What to decide now: a pure function of what is known and the time. Rules in order; the first that has something to say is heard.
-import { expireRun, jobLimits, runLimits } from './budget.ts'
+import { openPurse, type Purse } from './admission.ts'
+import { drain, expireRun, jobLimits, runLimits } from './budget.ts'
 import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
@@ -8,7 +9,7 @@ import { fits, needOf } from './placement.ts'
 import { isUsable, mayBill, type Pod } from './pod.ts'
 import { verdict } from './retry.ts'
 import type { Run, RunStatus } from './run.ts'
-import { orders, surplus } from './scaling.ts'
+import { orders, priceLimits, surplus } from './scaling.ts'
 import type { Millis } from './units.ts'
 import type { Plan, World } from './world.ts'
 
@@ -21,6 +22,8 @@ const RULES: Rule[] = [
   judge,
   jobLimits,
   runLimits,
+  drain,
+  priceLimits,
   releasePods,
   giveUpBooting,
   assign,
@@ -41,7 +44,8 @@ function cancelRuns(fleet: Fleet): Fact[] {
   const facts: Fact[] = []
   for (const run of openRuns(fleet)) {
     if (!run.cancelRequested && !run.draining && !run.limitReached) continue
-    const now = run.cancelRequested || run.limitReached !== null
+    // What runs may have the money that is left; `drain` sees to its end.
+    const now = run.cancelRequested || run.limitReached === 'time'
     for (const job of jobsOf(fleet, run)) {
       const attempt = liveAttempt(job)
       if (attempt && now) facts.push({ type: 'attempt.cancelled', jobKey: job.key, attempt: attempt.number })
@@ -96,7 +100,7 @@ function judge(fleet: Fleet, _now: Millis, world: World): Fact[] {
   return facts
 }
 
-function releasePods(fleet: Fleet, now: Millis): Fact[] {
+function releasePods(fleet: Fleet, now: Millis, world: World): Fact[] {
   const facts: Fact[] = []
   for (const pod of fleet.pods.values()) {
     if (!isReleasable(pod)) continue
@@ -111,21 +115,30 @@ function releasePods(fleet: Fleet, now: Millis): Fact[] {
       facts.push({ type: 'pod.release_requested', podId: pod.id, cause: 'its job is done' })
   }
   if (facts.length > 0) return facts
-  return surplus(fleet, now).map(pod => ({ type: 'pod.release_requested', podId: pod.id, cause: 'no job left for it' }))
+  return surplus(fleet, now, world).map(pod => ({
+    type: 'pod.release_requested',
+    podId: pod.id,
+    cause: 'no job left for it',
+  }))
 }
 
 /** Waiting jobs, oldest first, onto ready pods without one. */
-function assign(fleet: Fleet, now: Millis): Fact[] {
+function assign(fleet: Fleet, now: Millis, world: World): Fact[] {
   const free = [...fleet.pods.values()].filter(
     pod => pod.status === 'ready' && isUsable(pod) && !pod.jobKey && !pod.draining && !pod.linkLostAt,
   )
   if (free.length === 0) return []
   const facts: Fact[] = []
+  const purses = new Map<string, Purse>()
   for (const job of openJobs(fleet)) {
     if (job.status !== 'waiting' || job.dueAt > now || job.cancelRequested) continue
     const run = fleet.runs.get(job.runId) as Run
     if (fleet.providers.get(run.policy.provider)?.operator) continue
-    const at = free.findIndex(pod => pod.runId === run.id && fits(pod, needOf(job.spec, run.policy)))
+    const purse = purses.get(run.id) ?? openPurse(fleet, run, now, world.limits)
+    purses.set(run.id, purse)
+    const at = free.findIndex(
+      pod => pod.runId === run.id && fits(pod, needOf(job.spec, run.policy)) && purse.takeJob(job, pod),
+    )
     if (at < 0) continue
     const [pod] = free.splice(at, 1) as [Pod]
     // The prompt id is chance: the shell fills it in before the fact is written.

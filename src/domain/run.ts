@@ -20,6 +20,8 @@ export type Policy = {
   keep: boolean
 }
 
+export type BudgetStep = 50 | 80 | 90 | 100
+
 export type RunStatus = 'running' | 'completed' | 'failed' | 'cancelled' | 'budget_reached' | 'needs_operator'
 
 export type Run = {
@@ -34,6 +36,8 @@ export type Run = {
   /** Finish what runs, start nothing new, then release. */
   draining: boolean
   cancelRequested: boolean
-  /** Which hard limit was reached. */
+  /** Per cent of its money that are known to be spent; from 90 on nothing new starts. */
+  budgetStep: 0 | BudgetStep
+  /** Which limit was reached: nothing new starts. Time ends what runs, too; of money, what runs may have what is left. */
   limitReached: 'cost' | 'time' | null
 }

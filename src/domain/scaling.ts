@@ -1,11 +1,13 @@
 // How many pods there should be: never more than the run allows, never more orders than jobs that would use them.
+import { openPurse, ownCapPays, type Purse } from './admission.ts'
+import { ownCapReached } from './budget.ts'
 import type { Fact } from './event.ts'
 import type { Fleet } from './fleet.ts'
 import type { Job } from './job.ts'
 import { chooseOffer, fits, type Need, needKey, needOf } from './placement.ts'
-import { isUsable, mayBill, type Pod } from './pod.ts'
+import { isUsable, mayBill, type Offer, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
-import type { Millis } from './units.ts'
+import { formatUsd, type Millis } from './units.ts'
 import type { Plan, World } from './world.ts'
 
 /** Pods for waiting jobs that no pod is free or on its way for. Asks for offers first, orders when they are fresh. */
@@ -19,7 +21,8 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
     // A pod on its way out may still bill: it holds its place until it is proven gone.
     let room = run.policy.podsMax - pods.filter(pod => mayBill(pod) && pod.status !== 'stopped').length
     let perHourLeft = (run.policy.perHourMax ?? Number.POSITIVE_INFINITY) - hourly(pods)
-    const jobs = unserved(fleet, run, now)
+    const { left: jobs, purse } = match(fleet, run, now, world)
+    const isBare = !pods.some(pod => mayBill(pod) && pod.status !== 'stopped')
     for (const job of jobs) {
       if (room <= 0) break
       const need = needOf(job.spec, run.policy)
@@ -28,8 +31,17 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
         needs.set(needKey(need), need)
         continue
       }
-      const offer = chooseOffer(known.offers, fleet, perHourLeft, now, world.limits)
-      if (!offer) continue
+      const choose = (pays: (offer: Offer) => boolean) =>
+        chooseOffer(known.offers, fleet, perHourLeft, now, world.limits, pays)
+      const offer = choose(place => purse.takePod(job, place))
+      if (!offer) {
+        // Money alone is missing, and nothing under way will leave any.
+        if (!isBare || facts.length > 0 || !choose(() => true)) continue
+        if (!choose(place => ownCapPays(fleet, job, place, now, world.limits)))
+          facts.push({ type: 'job.failed', jobKey: job.key, fault: ownCapReached(job) })
+        else facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'cost' })
+        break
+      }
       number++
       room--
       perHourLeft -= offer.perHour
@@ -41,40 +53,74 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
   return { facts, needs: [...needs.values()] }
 }
 
-/** Due waiting jobs of the run that no usable pod without a job will take. */
-function unserved(fleet: Fleet, run: Run, now: Millis): Job[] {
-  const { free, left } = match(fleet, run, now)
-  return free.length > 0 || left.length > 0 ? left : []
-}
-
-/** Usable pods of open runs that no waiting job will need. With `keep`, ready pods stay. */
-export function surplus(fleet: Fleet, now: Millis): Pod[] {
+/** Usable pods of open runs that no waiting job will need. With `keep`, ready pods stay while there is money for what waits. */
+export function surplus(fleet: Fleet, now: Millis, world: World): Pod[] {
   const found: Pod[] = []
   for (const run of fleet.runs.values()) {
     if (run.status !== 'running') continue
-    const { free } = match(fleet, run, now)
-    for (const pod of free) if (!(run.policy.keep && pod.status === 'ready')) found.push(pod)
+    const { free, isShort } = match(fleet, run, now, world)
+    const keep = run.policy.keep && !isShort && run.limitReached === null
+    for (const pod of free) if (!(keep && pod.status === 'ready')) found.push(pod)
   }
   return found
 }
 
+/** Pods that turned out dearer than they were offered, newest first, until the rest keeps the limit for the hour. */
+export function priceLimits(fleet: Fleet): Fact[] {
+  const facts: Fact[] = []
+  for (const run of fleet.runs.values()) {
+    const { perHourMax } = run.policy
+    if (run.status !== 'running' || perHourMax === null) continue
+    const pods = [...fleet.pods.values()].filter(pod => pod.runId === run.id && pod.status !== 'releasing')
+    let sum = hourly(pods)
+    for (const pod of pods.reverse()) {
+      if (sum <= perHourMax) break
+      // Only its creation can have told a new price; what was started again by hand is somebody's will.
+      if (pod.status !== 'booting' || pod.readyAt !== null || pod.createdAt === null) continue
+      sum -= pod.offer.perHour
+      const cause = `with ${formatUsd(pod.offer.perHour)}/h the limit of ${formatUsd(perHourMax)}/h is passed`
+      facts.push({ type: 'pod.release_requested', podId: pod.id, cause })
+    }
+  }
+  return facts
+}
+
+type Matched = {
+  /** Usable pods that no waiting job will take. */
+  free: Pod[]
+  /** Due waiting jobs that no pod is there or on its way for. */
+  left: Job[]
+  /** The run's money after what was matched. */
+  purse: Purse
+  /** A pod is free only because there is no money for the job that would take it. */
+  isShort: boolean
+}
+
 /** Greedy, jobs oldest first, ready pods before booting ones; what stays over on each side. */
-function match(fleet: Fleet, run: Run, now: Millis): { free: Pod[]; left: Job[] } {
+function match(fleet: Fleet, run: Run, now: Millis, world: World): Matched {
   const free = [...fleet.pods.values()].filter(
     pod => pod.runId === run.id && isUsable(pod) && !pod.jobKey && !pod.draining,
   )
   free.sort((a, b) => Number(b.status === 'ready') - Number(a.status === 'ready'))
   const left: Job[] = []
+  const purse = openPurse(fleet, run, now, world.limits)
+  let isShort = false
   // While a person is needed nothing new starts, so no pod is kept waiting for it on the meter.
-  if (fleet.providers.get(run.policy.provider)?.operator) return { free, left }
+  if (fleet.providers.get(run.policy.provider)?.operator) return { free, left, purse, isShort }
   for (const job of fleet.jobs.values()) {
     if (job.runId !== run.id || job.status !== 'waiting' || job.cancelRequested) continue
-    const at = free.findIndex(pod => fits(pod, needOf(job.spec, run.policy)))
+    const need = needOf(job.spec, run.policy)
+    const at = free.findIndex(pod => {
+      if (!fits(pod, need)) return false
+      const pays = purse.takeJob(job, pod)
+      if (!pays) isShort = true
+      return pays
+    })
     if (at >= 0) free.splice(at, 1)
     // A job in its backoff keeps a free pod from being released, but orders none.
     else if (job.dueAt <= now) left.push(job)
   }
-  return { free, left }
+  return { free, left, purse, isShort }
 }
 
 function hourly(pods: Pod[]): number {

@@ -28,6 +28,7 @@ export function freeze(source: Source): Source {
     })),
     pods: copied(live.pods, pod => ({ ...pod, meters: pod.meters.map(meter => ({ ...meter })) })),
     providers: copied(live.providers, provider => ({ ...provider })),
+    took: copied(live.took, took => [...took]),
     recent: [...live.recent],
   }
   const now = source.now()

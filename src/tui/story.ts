@@ -2,6 +2,7 @@
 
 import type { Event } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
+import type { BudgetStep } from '../domain/run.ts'
 import { formatBytes, formatUsd } from '../domain/units.ts'
 import { STAGE_WORDS } from './panels/pods.ts'
 import type { Ink } from './style.ts'
@@ -21,6 +22,8 @@ export function tell(event: Event): Line {
       return wait('run: finish what runs, then terminate')
     case 'run.cancel_requested':
       return wait('run: terminate all')
+    case 'run.budget_step':
+      return event.percent < 80 ? wait(budgetWords(event.percent)) : bad(budgetWords(event.percent))
     case 'run.limit_reached':
       return bad(`run: limit of ${event.limit} reached`)
     case 'run.closed':
@@ -109,6 +112,13 @@ export function tell(event: Event): Line {
     case 'operator.cleared':
       return { text: `${event.provider} works again`, ink: 'good' }
   }
+}
+
+/** What a step of a run's money means for it. */
+export function budgetWords(percent: BudgetStep): string {
+  if (percent === 100) return 'run: the money that is left is needed to end its pods; what it does not pay for is cut'
+  if (percent === 90) return 'run: 90 % of its money is spent, nothing new starts'
+  return `run: ${percent} % of its money is spent`
 }
 
 /** It tells of this job, or of this pod. */

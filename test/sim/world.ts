@@ -30,6 +30,11 @@ export const SIM_LIMITS: Limits = {
   cancelMs: 5_000,
   backoffMs: 500,
   sampleMs: 60_000,
+  teardownMs: 12_000,
+  orderMs: 9_000,
+  bootGuessMs: 6_000,
+  jobGuessMs: 8_000,
+  tryMs: 1_000,
   listenMs: 1_000,
 }
 

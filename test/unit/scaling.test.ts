@@ -64,7 +64,7 @@ describe('orders', () => {
 })
 
 describe('surplus', () => {
-  const ids = (told: Story) => surplus(told.fleet, told.now).map(pod => pod.id)
+  const ids = (told: Story) => surplus(told.fleet, told.now, worldOf(told)).map(pod => pod.id)
 
   test('is what no waiting job will need, booting pods before ready ones', () => {
     expect(ids(story().run().jobs('a').pod('pod-0001', 'booting').pod('pod-0002'))).toEqual(['pod-0001'])
