@@ -93,6 +93,14 @@ export const COMMANDS: Command[] = [
     load: async () => (await import('./logs.ts')).open,
   },
   {
+    name: 'ssh',
+    takes: 'JOB|POD [-- COMMAND]',
+    summary: 'A shell on the pod, or one command there with its exit code.',
+    example: 'autopod ssh job-001 -- nvidia-smi',
+    flags: { ...providerFlag },
+    load: async () => (await import('./ssh.ts')).ssh,
+  },
+  {
     name: 'cancel',
     takes: 'JOB…',
     summary: 'Cancels jobs; a pod at work is interrupted and takes the next one.',

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { clientOf } from '../contract/runpod-answers.ts'
 import { result } from './result.ts'
+import { openTerminal } from './terminal.ts'
 import { inWorld, pictureJob, type World } from './world.ts'
 
 type Row = Record<string, unknown>
@@ -55,6 +56,17 @@ test.concurrent('a detached run is seen, read and opened through its tunnel by o
     expect(answer.status).toBe(200)
     expect(await answer.text()).toContain('NVIDIA A40')
 
+    expect(await world.run('ssh', 'pan', '--', 'echo out; echo err >&2; exit 3')).toMatchObject({
+      code: 3,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    })
+    const shell = openTerminal(world, ['ssh', 'pod-0001'], 90, 20)
+    await shell.until(/[#$] $/m)
+    shell.press('stty size; echo $((6 * 7)); exit 5\r')
+    await shell.until(/^20 90$\n^42$/m)
+    expect(await shell.ended).toBe(5)
+
     expect((await world.run('cancel', 'pan', 'small')).stdout).toBe('pan: being cancelled\nsmall: being cancelled\n')
     await world.event('run.closed')
     await world.alone()
@@ -62,6 +74,10 @@ test.concurrent('a detached run is seen, read and opened through its tunnel by o
     expect(told).toMatchObject({ status: 'cancelled', jobs: [{ status: 'cancelled' }, { status: 'cancelled' }] })
     expect((await world.run('logs', 'pan')).stdout).toContain('got prompt')
     expect((await world.run('open', 'pan', '--print-only')).code).toBe(2)
+    expect(await world.run('ssh', 'pan')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('pod-0001 is gone'),
+    })
     // A pod that is not ours is left alone, whatever happens.
     expect((await world.cloud.status()).pods.map(pod => pod.id)).toEqual([other])
     expect((await world.run('kill', '--all')).stdout).toBe('no pod is left\n')
