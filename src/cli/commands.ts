@@ -154,6 +154,14 @@ export const COMMANDS: Command[] = [
     load: async () => (await import('./cost.ts')).cost,
   },
   {
+    name: 'reap',
+    takes: '',
+    summary: 'Lists pods with this home’s mark that its journal does not count, and ends them; never a foreign one.',
+    example: 'autopod reap --yes',
+    flags: { ...providerFlag, yes: { type: 'boolean', about: 'end them' } },
+    load: async () => (await import('./reap.ts')).reap,
+  },
+  {
     name: 'gpus',
     takes: '',
     summary: 'GPU types, memory, price and stock now.',
@@ -225,6 +233,14 @@ export const COMMANDS: Command[] = [
       'idle-exit': { type: 'string', value: 'S', about: 'end when no pod is left and nobody called for this long' },
     },
     load: async () => (await import('./sandbox.ts')).sandbox,
+  },
+  {
+    name: 'completion',
+    takes: 'bash|zsh|fish',
+    summary: 'A script that completes commands and flags in the shell.',
+    example: 'source <(autopod completion bash)',
+    flags: {},
+    load: async () => (await import('./completion.ts')).completion,
   },
   {
     name: 'engine',

@@ -134,3 +134,37 @@ test.concurrent('drain finishes the present job and starts no other; retry bring
     expect(world.outputs()).toEqual(['pan-1.webp', 'small.png'])
     expect((await world.cloud.status()).bills).toHaveLength(2)
   }))
+
+test.concurrent('a pod with this home’s mark that no journal counts is listed, and ended on demand; others are left alone', () =>
+  inWorld({ firstPort: 12_940 }, async world => {
+    world.job('small', pictureJob('lighthouse.jpg'))
+    expect((await world.run('run', 'jobs', '--yes', '--plain')).code).toBe(0)
+    expect(await world.run('reap')).toMatchObject({ code: 0, stdout: expect.stringContaining('no pod of this home') })
+    const call = clientOf({ ...forever, description: world.cloud.access })
+    const rent = async (name: string) =>
+      (
+        await call('POST', '/pods', {
+          name,
+          image: 'x',
+          gpu: { id: 'NVIDIA L4', count: 1 },
+          disk: 20,
+          ports: ['22/tcp'],
+          env: {},
+        })
+      ).body.id as string
+    const mark = String(world.events().find(event => event.type === 'pod.requested')?.name).slice(0, 17)
+    const lost = await rent(`${mark}0badcafe-0007`)
+    const other = await rent('autopod-01234567-89abcdef-0001')
+
+    const listed = await world.run('reap')
+    expect(listed).toMatchObject({ code: 6, stderr: 'autopod reap --yes ends them.\n' })
+    expect(listed.stdout).toContain(lost)
+    expect(listed.stdout).not.toContain(other)
+    expect((await world.cloud.status()).pods).toHaveLength(2)
+    expect(await world.run('reap', '--yes')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/0007 .* is gone/),
+    })
+    expect((await world.cloud.status()).pods.map(pod => pod.id)).toEqual([other])
+    expect((await call('DELETE', `/pods/${other}`)).status).toBe(204)
+  }))
