@@ -5,6 +5,7 @@ import type { WriteStream } from 'node:tty'
 import type { ClientChannel } from 'ssh2'
 import { Fault } from '../../domain/fault.ts'
 import type { Address } from '../../domain/pod.ts'
+import { inheritedEnv } from '../config.ts'
 import { openConnection } from './connection.ts'
 import type { SshError } from './faults.ts'
 import { parsePrivateKey } from './keys.ts'
@@ -64,7 +65,7 @@ export async function openShell(
   }
   connection.onEnd(() => reject(connection.lost()))
   if (isShell) {
-    const size = { rows: terminal.rows, cols: terminal.columns, term: process.env.TERM ?? 'xterm' }
+    const size = { rows: terminal.rows, cols: terminal.columns, term: inheritedEnv().TERM ?? 'xterm' }
     connection.client.shell(size, onOpen)
   } else connection.client.exec(command ?? 'exec /bin/sh', onOpen)
   try {
