@@ -17,6 +17,8 @@ export type Flags = {
   on(name: string): boolean
   /** A number in [min, max], or a usage fault that names the flag. */
   number(name: string, min: number, max: number): number | undefined
+  /** The same of whole numbers. */
+  whole(name: string, min: number, max: number): number | undefined
 }
 
 export type Invocation = { flags: Flags; words: string[]; rest: string[] }
@@ -81,6 +83,16 @@ export function parse(command: Command, argv: string[]): Invocation {
     const value = values[name]
     return typeof value === 'string' ? value : undefined
   }
+  const inRange = (name: string, min: number, max: number, isWhole: boolean) => {
+    const given = text(name)
+    if (given === undefined) return undefined
+    const value = Number(given)
+    if (Number.isFinite(value) && value >= min && value <= max && (!isWhole || Number.isInteger(value))) return value
+    throw usage(
+      `--${name} ${given} is not a ${isWhole ? 'whole ' : ''}number from ${min} to ${max}`,
+      `For example --${name} ${min || 1}.`,
+    )
+  }
   return {
     words,
     rest,
@@ -88,14 +100,8 @@ export function parse(command: Command, argv: string[]): Invocation {
       text,
       texts: name => (values[name] as string[] | undefined) ?? [],
       on: name => values[name] === true,
-      number(name, min, max) {
-        const given = text(name)
-        if (given === undefined) return undefined
-        const value = Number(given)
-        if (!Number.isFinite(value) || value < min || value > max)
-          throw usage(`--${name} ${given} is not a number from ${min} to ${max}`, `For example --${name} ${min || 1}.`)
-        return value
-      },
+      number: (name, min, max) => inRange(name, min, max, false),
+      whole: (name, min, max) => inRange(name, min, max, true),
     },
   }
 }

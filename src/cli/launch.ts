@@ -75,15 +75,15 @@ export function policyOf(home: Home, flags: Flags, jobs: number): Policy {
   const minutes = flags.number('timeout', 0.01, 100_000) ?? run.timeout_minutes
   return {
     provider: home.provider as string,
-    podsMax: Math.trunc(flags.number('max-pods', 1, 500) ?? run.max_pods ?? Math.max(1, Math.min(jobs, PODS_MAX))),
+    podsMax: flags.whole('max-pods', 1, 500) ?? run.max_pods ?? Math.max(1, Math.min(jobs, PODS_MAX)),
     gpuTypes: flags.texts('gpu').length > 0 ? flags.texts('gpu') : (pod.gpu_types ?? []),
-    gpuCount: Math.trunc(flags.number('gpu-count', 1, 16) ?? pod.gpu_count ?? 1),
+    gpuCount: flags.whole('gpu-count', 1, 16) ?? pod.gpu_count ?? 1,
     regions: flags.texts('region').length > 0 ? flags.texts('region') : (pod.regions ?? []),
     cloud,
     costMax: usd(flags.number('max-cost', 0.000001, 1_000_000) ?? run.max_cost_usd),
     perHourMax: usd(flags.number('max-hourly', 0.000001, 1_000_000) ?? run.max_hourly_usd),
     timeoutMs: minutes === undefined ? null : Math.round(minutes * 60_000),
-    retries: Math.trunc(flags.number('retries', 0, 20) ?? run.retries ?? 1),
+    retries: flags.whole('retries', 0, 20) ?? run.retries ?? 1,
     reuse: !flags.on('no-reuse'),
     keep: flags.on('keep'),
   }

@@ -25,7 +25,7 @@ export async function logs({ flags, words }: Invocation): Promise<number> {
   const print = (lines: { at: number; text: string }[]) => {
     for (const { at, text } of lines) process.stdout.write(`${new Date(at).toISOString()} ${clean(text)}\n`)
   }
-  const first = readPodLog(home.dir, pod.id, flags.number('lines', 1, ALL) ?? 200)
+  const first = readPodLog(home.dir, pod.id, flags.whole('lines', 1, ALL) ?? 200)
   print(first)
   let last = first.at(-1)?.at ?? 0
   if (flags.on('follow')) {

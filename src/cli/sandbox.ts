@@ -11,8 +11,8 @@ import { EXIT } from './exit.ts'
 import { onSignals } from './signals.ts'
 
 export async function sandbox({ flags }: Invocation): Promise<number> {
-  const port = flags.number('port', 0, 65_535)
-  const seed = flags.number('seed', 0, Number.MAX_SAFE_INTEGER)
+  const port = flags.whole('port', 0, 65_535)
+  const seed = flags.whole('seed', 0, Number.MAX_SAFE_INTEGER)
   const bootMs = flags.number('boot-ms', 0, 600_000)
   const stepMs = flags.number('step-ms', 0, 60_000)
   const idleExit = flags.number('idle-exit', 0.1, 1_000_000)

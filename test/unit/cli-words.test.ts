@@ -31,6 +31,13 @@ describe('arguments', () => {
     expect(flags.text('cloud')).toBeUndefined()
   })
 
+  it('are never rounded in silence', () => {
+    expect(run('--max-pods', '3').flags.whole('max-pods', 1, 500)).toBe(3)
+    expect(fault(() => run('--max-pods', '1.5').flags.whole('max-pods', 1, 500)).message).toBe(
+      '--max-pods 1.5 is not a whole number from 1 to 500',
+    )
+  })
+
   it('may be short where a command has short ones', () => {
     expect(parse(command('logs'), ['job-1', '-f']).flags.on('follow')).toBe(true)
     expect(parse(command('logs'), ['-h']).flags.on('help')).toBe(true)
