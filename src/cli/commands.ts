@@ -238,7 +238,7 @@ export const COMMANDS: Command[] = [
     name: 'completion',
     takes: 'bash|zsh|fish',
     summary: 'A script that completes commands and flags in the shell.',
-    example: 'source <(autopod completion bash)',
+    example: 'autopod completion bash',
     flags: {},
     load: async () => (await import('./completion.ts')).completion,
   },
