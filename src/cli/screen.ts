@@ -9,6 +9,7 @@ import { type Command, type Dashboard, openDashboard, type Picture } from '../tu
 import type { Follow } from './follow.ts'
 import type { Home } from './home.ts'
 import { openInBrowser } from './logs.ts'
+import { keepTerminal } from './tty.ts'
 
 /** A screenful many times over; more is read with `autopod logs`. */
 const LOG_LINES = 2000
@@ -23,6 +24,7 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
   const previews = createPreviews(home)
   const logs = createLogs(home)
   const unmuffle = muffle(line => openTrace(home.dir, systemClock).engine(line))
+  const letGo = keepTerminal()
   const dashboard = openDashboard({
     source: {
       fleet: () => follow.fleet,
@@ -46,12 +48,16 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
     refreshMs: REFRESH_MS,
     endWhenDone: runId !== null,
   })
-  void dashboard.left.then(unmuffle)
+  void dashboard.left.then(() => {
+    unmuffle()
+    letGo()
+  })
   return {
     ...dashboard,
     close() {
       unmuffle()
       dashboard.close()
+      letGo()
     },
   }
 }

@@ -69,6 +69,13 @@ test.concurrent('a small screen shows what is needed; left in the background, an
     t.expectRestored()
     expect(t.text()).toMatch(/goes on in the background/)
 
+    // Killed, it can restore nothing itself.
+    const killed = openTerminal(world, ['top'], 100, 30)
+    await killed.until(/›pan +pod-0001/)
+    killed.kill('SIGKILL')
+    await killed.ended
+    killed.expectRestored()
+
     await viewer.until(/pan +pod-0001 +✓ done/)
     await world.event('run.closed')
     viewer.press('q')

@@ -13,6 +13,7 @@ export type Terminal = {
   row(part: string): string
   /** Waits until the first clock on the screen (of the run, or of a job) moved on twice: longer than a dialog is deaf. */
   aWhile(): Promise<void>
+  kill(signal: NodeJS.Signals): void
   /** The exit code, when all it wrote has been read. */
   ended: Promise<number>
   /** That the terminal was given back as it was found. */
@@ -63,6 +64,7 @@ export function openTerminal(world: World, args: string[], columns: number, rows
   const clock = () => / (\d+:\d\d) /.exec(text())?.[1]
   return {
     press: keys => child.write(keys),
+    kill: signal => process.kill(child.pid, signal),
     until,
     text,
     row: part => lines().find(line => line.includes(part)) ?? '',
@@ -74,6 +76,7 @@ export function openTerminal(world: World, args: string[], columns: number, rows
     },
     ended,
     expectRestored() {
+      expect(terminal.modes.mouseTrackingMode).toBe('none')
       expect(terminal.buffer.active.type).toBe('normal')
       expect(terminal.modes.bracketedPasteMode).toBe(false)
       expect(raw.lastIndexOf('\x1b[?25h')).toBeGreaterThan(raw.lastIndexOf('\x1b[?25l'))
