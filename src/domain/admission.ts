@@ -33,6 +33,7 @@ export function openPurse(fleet: Fleet, run: Run, now: Millis, limits: Limits): 
     }
   /** Of what nothing is known, one is tried for as long as the money lasts; more of them wait for what it tells. */
   const take = (job: Job, place: Place, moreMs: number, factor: number) => {
+    if (cap === null && job.spec.costMax === null) return true
     if (!ownCapPays(fleet, job, place, now, limits)) return false
     const known = knownJobMs(fleet, job.spec, place.gpuName)
     const whole = accrue(place.perHour, moreMs + (known ?? guessedJobMs(job.spec, limits)))

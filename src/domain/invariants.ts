@@ -43,7 +43,15 @@ function beforehand(fleet: Fleet, event: Event, promise: Keep): void {
       return
     case 'pod.ready':
       promise(!fleet.pods.get(event.podId)?.broken, `${event.podId} is broken`)
+      hourly(fleet, event.podId, promise)
       return
+    case 'run.budget_step': {
+      const run = fleet.runs.get(event.runId)
+      const cap = run?.policy.costMax ?? Number.POSITIVE_INFINITY
+      promise((run?.budgetStep ?? 0) < event.percent, `${event.runId} was told of ${run?.budgetStep} % before`)
+      promise(event.percent === 100 || event.spent * 100 >= cap * event.percent, `${event.spent} of ${cap} is spent`)
+      return
+    }
     case 'pod.port_held':
       promise(
         fleet.pods.get(event.podId)?.localPort !== event.localPort,
@@ -101,6 +109,19 @@ function order(fleet: Fleet, event: Extract<Fact, { type: 'pod.requested' }>, pr
   promise(event.offer.provider === provider, `${event.offer.provider} is not ${provider}`)
 }
 
+/** A pod that turned out dearer than it was offered is not used beyond the limit for the hour; what a person starts again may be. */
+function hourly(fleet: Fleet, podId: string, promise: Keep): void {
+  const ready = fleet.pods.get(podId)
+  const max = (ready && fleet.runs.get(ready.runId)?.policy.perHourMax) ?? null
+  if (!ready || max === null) return
+  const pods = [...fleet.pods.values()].filter(
+    pod => pod.runId === ready.runId && mayBill(pod) && pod.status !== 'releasing',
+  )
+  if (pods.some(({ meters }) => meters.length > 1)) return
+  const sum = pods.reduce((total, { meters }) => total + (meters.at(-1)?.perHour ?? 0), 0)
+  promise(sum <= max, `${sum} an hour with ${podId}, ${max} is allowed`)
+}
+
 /** A job goes onto a pod: it is due and wanted, the pod is whole, free, ours and fit for it. */
 function start(fleet: Fleet, event: Extract<Event, { type: 'attempt.requested' }>, promise: Keep): void {
   const job = fleet.jobs.get(event.jobKey)
@@ -132,6 +153,7 @@ function start(fleet: Fleet, event: Extract<Event, { type: 'attempt.requested' }
 function starts(fleet: Fleet, run: Run, promise: Keep): void {
   promise(run.status === 'running', `${run.id} is ${run.status}`)
   promise(!run.cancelRequested && !run.draining && !run.limitReached, `${run.id} starts nothing new`)
+  promise(run.budgetStep < 90, `${run.budgetStep} % of the money of ${run.id} is spent`)
   promise(!fleet.providers.get(run.policy.provider)?.operator, `${run.policy.provider} needs a person`)
 }
 

@@ -84,7 +84,11 @@ export function offerOf(gpuName: string, perHour: number): Offer {
 /** A pod in status stopped pays for its disk. */
 export const stoppedPerHour = (perHour: number) => Math.ceil(perHour / 10)
 
-export function createCloud(chance: Chance, clock: VirtualClock, weather: Weather): Cloud {
+/** `slowness`: how many times longer everything takes that is the provider's; 5 is about what RunPod needs. */
+export function createCloud(chance: Chance, clock: VirtualClock, weather: Weather, slowness = 1): Cloud {
+  const settleMs = SETTLE_MS * slowness
+  const createMaxMs = CREATE_MAX_MS * slowness
+  const between = (low: number, high: number) => chance.between(low, high) * slowness
   const pods = new Map<string, CloudPod>()
   const latency = () => clock.sleep(chance.between(20, 400))
   const alive = (pod: CloudPod) => pod.destroyedAt === null && (pod.vanishesAt === null || clock.now() < pod.vanishesAt)
@@ -127,7 +131,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
   /** Shorter than the settling time for both ways of asking, or longer for listings alone: either is survived by the rule of the house. */
   const hide = (pod: CloudPod, from: number, alsoFromLooks: boolean) => {
     // A listing tells of a moment up to 400 ms after it was asked for.
-    const ms = alsoFromLooks ? chance.between(500, SETTLE_MS - 500) : chance.between(SETTLE_MS, SETTLE_MS * 3)
+    const ms = alsoFromLooks ? chance.between(500, settleMs - 500) : chance.between(settleMs, settleMs * 3)
     pod.hidden = { from, until: from + ms, alsoFromLooks }
   }
   const make = (name: string, offer: Offer, ours: boolean): CloudPod => {
@@ -135,8 +139,8 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
     const flaw =
       ours && chance.happens(weather.stillborn) ? chance.pick(['running', 'address', 'comfy'] as const) : null
     const never = (what: typeof flaw, otherwise: number) => (flaw === what ? Number.POSITIVE_INFINITY : otherwise)
-    const runningAt = never('running', at + chance.between(300, 3000))
-    const goesAt = ours && chance.happens(weather.vanishes) ? at + chance.between(1000, 40_000) : null
+    const runningAt = never('running', at + between(300, 3000))
+    const goesAt = ours && chance.happens(weather.vanishes) ? at + between(1000, 40_000) : null
     const isPreempted = goesAt !== null && chance.happens(weather.preempted)
     const perHour = chance.happens(weather.priceMoves)
       ? Math.ceil(offer.perHour * (0.7 + chance.next()))
@@ -148,11 +152,11 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       offer,
       perHour,
       createdAt: at,
-      listedFrom: at + (ours ? chance.between(0, LAG_MS) : 0),
+      listedFrom: at + (ours ? between(0, LAG_MS) : 0),
       fresh404: chance.happens(weather.fresh404),
       runningAt,
-      addressAt: never('address', runningAt + chance.between(0, 500)),
-      comfyAt: never('comfy', runningAt + chance.between(500, 4000)),
+      addressAt: never('address', runningAt + between(0, 500)),
+      comfyAt: never('comfy', runningAt + between(500, 4000)),
       hasGpu: !chance.happens(weather.gpuless),
       vanishesAt: isPreempted ? null : goesAt,
       preemptedAt: isPreempted ? goesAt : null,
@@ -163,7 +167,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       rates: [{ from: at, perHour }],
       prompts: new Map(),
     }
-    if (ours && chance.happens(weather.omits)) hide(pod, at + chance.between(10_000, 25_000), true)
+    if (ours && chance.happens(weather.omits)) hide(pod, at + between(10_000, 25_000), true)
     pods.set(pod.ref, pod)
     return pod
   }
@@ -174,9 +178,9 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
   }
   /** Asked, not answered in time, looked up by its name, not found; perhaps it is made later all the same. */
   const lost = async (name: string, offer: Offer): Promise<never> => {
-    const landsMs = chance.happens(0.7) ? chance.between(1000, CREATE_MAX_MS - 1000) : null
+    const landsMs = chance.happens(0.7) ? chance.between(1000, createMaxMs - 1000) : null
     if (landsMs !== null) void clock.sleep(landsMs).then(() => make(name, offer, true))
-    await clock.sleep(chance.between(500, 4000))
+    await clock.sleep(between(500, 4000))
     throw fault('transient', 'answer_timed_out')
   }
   const cloud: Cloud = {
@@ -246,7 +250,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       if (alive(pod)) {
         preempt(pod)
         pod.destroyedAt = clock.now()
-        pod.listedUntil = clock.now() + chance.between(0, 2000)
+        pod.listedUntil = clock.now() + between(0, 2000)
       }
       if (fails === 'unanswered') throw fault('transient', 'answer_lost')
       await latency()

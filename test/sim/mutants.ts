@@ -7,6 +7,8 @@ export type Mutant = {
   file: string
   search: string
   replace: string
+  /** Hunted in worlds of hours with caps (budget.ts), not in those of all seeds. */
+  inBudget?: boolean
 }
 
 export const MUTANTS: Mutant[] = [
@@ -282,5 +284,39 @@ export const MUTANTS: Mutant[] = [
     file: 'domain/plan.ts',
     search: '    if (fleet.providers.get(run.policy.provider)?.operator) continue\n    const at =',
     replace: '    const at =',
+  },
+  {
+    name: 'what running pods will still cost is not counted',
+    file: 'domain/admission.ts',
+    search: '      left -= endCost(fleet, pod, now, limits) + (under ?? 0)',
+    replace: '      left -= endCost(fleet, pod, now, limits)',
+    inBudget: true,
+  },
+  {
+    name: 'the end of the pods is not counted',
+    file: 'domain/budget.ts',
+    search: '    left -= endCost(fleet, pod, now, limits)\n',
+    replace: '',
+    inBudget: true,
+  },
+  {
+    name: 'a cap is looked at only when something starts',
+    file: 'domain/plan.ts',
+    search: '  drain,\n  priceLimits,',
+    replace: '  priceLimits,',
+    inBudget: true,
+  },
+  {
+    name: 'jobs start although 90 % of the money is spent',
+    file: 'domain/budget.ts',
+    search: 'run.budgetStep >= 90 && hasJob',
+    replace: 'run.budgetStep >= 100 && hasJob',
+    inBudget: true,
+  },
+  {
+    name: 'a pod dearer than it was offered passes the limit for the hour',
+    file: 'domain/plan.ts',
+    search: '  drain,\n  priceLimits,',
+    replace: '  drain,',
   },
 ]

@@ -10,6 +10,7 @@ const FEW = [
   'the meter starts when the pod is made',
   'a cancel is not waited for',
   'an attempt is submitted again after a restart',
+  'jobs start although 90 % of the money is spent',
 ]
 
 describe('planted mistakes', () => {

@@ -31,7 +31,10 @@ export async function hunt(mutant: Mutant): Promise<Catch> {
       cpSync(join(root, part), join(folder, part), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
     writeFileSync(join(folder, 'src', mutant.file), planted)
-    const output = await read(join(folder, 'test/sim/sim.ts'), ['--until-failure', String(SEEDS_MAX)])
+    const output = await read(join(folder, 'test/sim', mutant.inBudget ? 'budget.ts' : 'sim.ts'), [
+      '--until-failure',
+      String(SEEDS_MAX),
+    ])
     const [, seed, wrong] = /^seed (\d+): (.*)$/m.exec(output) ?? []
     return { mutant, seed: seed === undefined ? null : Number(seed), wrong: wrong ?? output.slice(-300) }
   } finally {

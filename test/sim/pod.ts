@@ -22,6 +22,8 @@ export type PodWorld = {
   /** Set by scenarios: the bucket refuses the key. */
   bucketRefuses: boolean
   jobMs: [low: number, high: number]
+  /** How often links and prompts are looked at. */
+  lookMs: number
   /** A prompt is in a server's queue. */
   submitted(task: Task): void
   /** What was brought to its target: path → sha256. */
@@ -83,7 +85,7 @@ export function createDialer(world: PodWorld, open: Set<number>): Dialer {
   }
 }
 
-function createMachine({ chance, clock, cloud }: PodWorld, pod: CloudPod): SimMachine {
+function createMachine({ chance, clock, cloud, lookMs }: PodWorld, pod: CloudPod): SimMachine {
   const closed = Promise.withResolvers<Error | null>()
   const over = new AbortController()
   const end = (error: Error | null) => {
@@ -118,7 +120,7 @@ function createMachine({ chance, clock, cloud }: PodWorld, pod: CloudPod): SimMa
   async function watchLink(): Promise<void> {
     const lostAt = chance.happens(cloud.weather.linkLost) ? clock.now() + chance.between(500, 20_000) : null
     while (machine.up) {
-      await clock.sleep(500, over.signal)
+      await clock.sleep(lookMs, over.signal)
       if (!machine.up) return
       const lost = !cloud.running(pod) || (lostAt !== null && clock.now() >= lostAt)
       if (lost) end(fault('pod', 'connection_lost'))
@@ -163,7 +165,7 @@ export function createExecutor(world: PodWorld): Executor {
   /** Until the prompt is done; a fault when the server no longer knows it. */
   const follow = async (prompt: Prompt, machine: SimMachine, signal: AbortSignal) => {
     while (clock.now() < prompt.doneAt) {
-      await step(machine, signal, Math.min(700, prompt.doneAt - clock.now() + 1))
+      await step(machine, signal, Math.min(world.lookMs + 200, prompt.doneAt - clock.now() + 1))
       if (!machine.pod.prompts.has(prompt.id)) throw fault('pod', 'prompt_lost')
       if (prompt.state === 'interrupted') throw fault('transient', 'interrupted')
     }

@@ -3,8 +3,9 @@
 import type { Event } from '../../src/domain/event.ts'
 import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
 import { isSettled, liveAttempt } from '../../src/domain/job.ts'
-import { type Pod, podCost } from '../../src/domain/pod.ts'
+import { mayBill, type Pod, podCost } from '../../src/domain/pod.ts'
 import type { Run } from '../../src/domain/run.ts'
+import { accrue } from '../../src/domain/units.ts'
 import type { CloudPod } from './cloud.ts'
 import { FILES } from './pod.ts'
 import type { World } from './world.ts'
@@ -85,8 +86,12 @@ export function createPromises(world: World): Promises {
         ports.set(event.podId, event.localPort)
         return
       }
+      case 'pod.requested':
+        affordable(event.runId, event.at)
+        return
       case 'attempt.requested':
         tried(event)
+        affordable(fleet.jobs.get(event.jobKey)?.runId ?? '', event.at)
         return
       case 'artifact.stored':
         if (world.shelf.get(event.artifact.key) !== event.artifact.sha256)
@@ -107,6 +112,25 @@ export function createPromises(world: World): Promises {
       if (real.ours && !real.stopped && cloud.alive(real) && real.name.startsWith(prefix)) living.add(real.name)
     if (living.size > run.policy.podsMax)
       forbid(`${living.size} pods live at the provider, ${run.policy.podsMax} are allowed`)
+  }
+
+  /** Whatever is begun, the cap pays for what is under way as well: each job as short as any was, each pod ended in half the usual time. */
+  function affordable(runId: string, at: number): void {
+    const run = fleet.runs.get(runId)
+    if (!run || run.policy.costMax === null) return
+    let need = 0
+    for (const pod of fleet.pods.values()) {
+      if (pod.runId !== runId) continue
+      need += podCost(pod, at)
+      const { perHour } = pod.meters.at(-1) ?? pod.offer
+      const job = pod.jobKey ? fleet.jobs.get(pod.jobKey) : undefined
+      const attempt = job && liveAttempt(job)
+      const shortest = job ? Math.min(...(fleet.took.get(`job|${job.spec.template}`) ?? [0])) : 0
+      const restMs = attempt ? Math.max(0, shortest - (at - attempt.requestedAt)) : 0
+      if (mayBill(pod)) need += accrue(perHour, restMs + (pod.status === 'releasing' ? 0 : world.limits.teardownMs / 2))
+    }
+    if (need > run.policy.costMax)
+      forbid(`${run.policy.costMax} are allowed, ${need} will be needed, and more is begun`)
   }
 
   function tried({ jobKey, podId, at }: Extract<Event, { type: 'attempt.requested' }>): void {

@@ -20,6 +20,7 @@ import { GOOD_WEATHER, type Weather } from './weather.ts'
 export const RUN = 'run_20261122_000000_51m51m51'
 /** No world of these sizes needs a quarter of a virtual hour: one that does has stopped making progress. */
 const LIFE_MAX_MS = 900_000
+const HOURS_MAX_MS = 24 * 3_600_000
 
 export const SIM_LIMITS: Limits = {
   ...DEFAULT_LIMITS,
@@ -53,6 +54,8 @@ export type WorldOptions = {
   handOverEvery?: number
   /** How long nobody watches after a death. */
   downMs?: [low: number, high: number]
+  /** How many times longer than in other worlds everything takes that is the provider's; hours pass in such a world. */
+  slowness?: number
   /** When a pod's bill is whole; 0 = as soon as it is gone. */
   billLagMs?: number
 }
@@ -123,10 +126,10 @@ export function policyOf(policy: Partial<Policy> = {}): Policy {
 }
 
 export function createWorld(options: WorldOptions): World {
-  const { seed, jobs = 6, podsMax = 3 } = options
+  const { seed, jobs = 6, podsMax = 3, slowness = 1 } = options
   const chance = createChance(seed)
   const clock = createClock(chance)
-  const cloud = createCloud(chance, clock, { ...GOOD_WEATHER, ...options.weather })
+  const cloud = createCloud(chance, clock, { ...GOOD_WEATHER, ...options.weather }, slowness)
   const journal = createSharedJournal()
   const viewer = journal.open(() => null)
   const fleet = emptyFleet()
@@ -154,6 +157,8 @@ export function createWorld(options: WorldOptions): World {
     refusedTarget: null,
     bucketRefuses: false,
     jobMs: [1000, 8000],
+    // Whoever looks into a world of hours each half second does not see its end.
+    lookMs: slowness > 1 ? 5000 : 500,
     events: journal.events,
     fleet,
     known: null,
@@ -269,7 +274,7 @@ export function createWorld(options: WorldOptions): World {
       }
       const stepped = await clock.step()
       if (!stepped && !dead && !idle) forbid('nobody sleeps and nothing is done: a deadlock')
-      if (clock.now() - BEGINNING > LIFE_MAX_MS || world.wrongs.length > 20) {
+      if (clock.now() - BEGINNING > (slowness > 1 ? HOURS_MAX_MS : LIFE_MAX_MS) || world.wrongs.length > 20) {
         forbid('the world does not end')
         endless = true
         break
@@ -308,9 +313,9 @@ export function createWorld(options: WorldOptions): World {
   function provider(): Provider {
     return {
       name: 'sim',
-      pollMs: POLL_MS,
-      settleMs: SETTLE_MS,
-      createMaxMs: CREATE_MAX_MS,
+      pollMs: POLL_MS * slowness,
+      settleMs: SETTLE_MS * slowness,
+      createMaxMs: CREATE_MAX_MS * slowness,
       billLagMs: options.billLagMs ?? 1,
       billed: async ref => {
         const pod = cloud.pods.get(ref)
