@@ -70,7 +70,7 @@ const folderOf = (path: string) => path.split('/')[1]?.replace(/\.ts$/, '') ?? '
 
 // ---------------------------------------------------------------- who may import whom
 
-const ANY = ['domain', 'wire', 'ports', 'edge', 'engine', 'tui', 'sandbox', 'cli', 'main']
+const ANY = ['domain', 'wire', 'ports', 'edge', 'engine', 'tui', 'report', 'sandbox', 'cli', 'main']
 const MAY: Record<string, { folders: string[]; node: boolean; remedy: string }> = {
   domain: { folders: ['domain'], node: false, remedy: 'Keep domain pure: pass the value in, or move the code out.' },
   wire: {
@@ -82,6 +82,11 @@ const MAY: Record<string, { folders: string[]; node: boolean; remedy: string }> 
   edge: { folders: ['ports', 'wire', 'domain', 'edge'], node: true, remedy: 'An edge decides nothing; return it.' },
   engine: { folders: ['ports', 'domain', 'engine'], node: false, remedy: 'Take it through ports; cli hands it in.' },
   tui: { folders: ['domain', 'tui'], node: true, remedy: 'tui gets a fleet and gives back commands; cli joins them.' },
+  report: {
+    folders: ['domain', 'report'],
+    node: false,
+    remedy: 'A page is a text made of what is known; cli writes it.',
+  },
   sandbox: { folders: ['wire', 'sandbox'], node: true, remedy: 'A simulator shares no code with the client.' },
   cli: { folders: ANY, node: true, remedy: '' },
   main: { folders: ANY, node: true, remedy: '' },

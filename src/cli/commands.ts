@@ -162,6 +162,14 @@ export const COMMANDS: Command[] = [
     load: async () => (await import('./reap.ts')).reap,
   },
   {
+    name: 'report',
+    takes: '[RUN]',
+    summary: 'Writes the report of a run (the last one) beside its outputs, and says where.',
+    example: 'autopod report --open',
+    flags: { ...providerFlag, open: { type: 'boolean', about: 'open it with the system’s browser' } },
+    load: async () => (await import('./page.ts')).report,
+  },
+  {
     name: 'gpus',
     takes: '',
     summary: 'GPU types, memory, price and stock now.',

@@ -8,12 +8,14 @@ import type { Gauges } from '../domain/gauge.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { inheritedEnv } from '../edge/config.ts'
 import { openStore } from '../edge/store.ts'
+import { openTrace } from '../edge/trace.ts'
 import { startEngine } from '../engine/engine.ts'
 import { openJournal } from '../engine/journal.ts'
 import type { Store } from '../ports.ts'
 import { compose } from './compose.ts'
 import type { Home } from './home.ts'
 import { openNotices } from './notices.ts'
+import { openPages } from './pages.ts'
 
 export type Follow = {
   readonly fleet: Fleet
@@ -24,6 +26,8 @@ export type Follow = {
   own: boolean
   /** Whether an engine works in this home now. */
   alive(): boolean
+  /** Where the report of a run that is over lies; null when it could not be written. */
+  report(runId: string): Promise<string | null>
   /** Nothing is under way any more (own engine only; a viewer's never resolves). Rejects with the bug that stopped it. */
   idle: Promise<void>
   /** Lets go: an own engine stops without ending anything. */
@@ -44,6 +48,7 @@ export function view(home: Home): Follow {
     shown = { jobs: new Map(rows.jobs), pods: new Map(rows.pods), balance: rows.balance }
   }
   read()
+  const pages = openPages(home, journal, false, openTrace(home.dir, systemClock))
   const stop = every(VIEW_MS, () => {
     journal.refresh()
     if (round++ % 2 === 0) read()
@@ -55,9 +60,11 @@ export function view(home: Home): Follow {
     onEvent: listener => journal.onEvent(listener),
     own: false,
     alive: () => store.leased(),
+    report: runId => pages.of(runId),
     idle: new Promise(() => {}),
     async close() {
       stop()
+      await pages.close()
       store.close()
     },
   }
@@ -79,6 +86,7 @@ export async function attach(home: Home, decided: () => void = () => {}): Promis
   const engine = startEngine(options)
   fleet = engine.fleet
   const endNotices = openNotices(home, engine, options.trace)
+  const pages = openPages(home, engine.journal, true, options.trace)
   let closed: Promise<void> | null = null
   return {
     fleet: engine.fleet,
@@ -87,11 +95,13 @@ export async function attach(home: Home, decided: () => void = () => {}): Promis
     onEvent: listener => engine.journal.onEvent(listener),
     own: true,
     alive: () => true,
+    report: runId => pages.of(runId),
     idle: engine.idle,
     close() {
       closed ??= (async () => {
         await engine.stop()
         await endNotices()
+        await pages.close()
         await options.close()
         store.close()
       })()

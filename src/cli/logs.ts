@@ -1,5 +1,4 @@
 // What pods said, and their ComfyUI in the browser.
-import { spawn } from 'node:child_process'
 import { mayBill } from '../domain/pod.ts'
 import { every } from '../edge/clock.ts'
 import { readPodLog } from '../edge/trace.ts'
@@ -10,6 +9,7 @@ import { view } from './follow.ts'
 import { openHome } from './home.ts'
 import { onSignals } from './signals.ts'
 import { clean } from './table.ts'
+import { openWithSystem } from './viewer.ts'
 
 /** Lines of a log are read again this often while following. */
 const FOLLOW_MS = 300
@@ -61,15 +61,6 @@ export async function open({ flags, words }: Invocation): Promise<number> {
   }
   const address = `http://127.0.0.1:${pod.localPort}`
   process.stdout.write(`${address}\n`)
-  if (!flags.on('print-only')) openInBrowser(address)
+  if (!flags.on('print-only')) openWithSystem(address)
   return EXIT.ok
-}
-
-/** Best effort: on a machine without a desktop the printed address is what counts. */
-export function openInBrowser(address: string): void {
-  const [command, ...args] =
-    process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open']
-  const child = spawn(command as string, [...args, address], { stdio: 'ignore', detached: true })
-  child.on('error', () => {})
-  child.unref()
 }

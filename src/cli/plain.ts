@@ -3,12 +3,12 @@ import { relative } from 'node:path'
 import { jobCost, runCost } from '../domain/cost.ts'
 import type { Event } from '../domain/event.ts'
 import type { Fleet } from '../domain/fleet.ts'
+import { costOfPods, jobsOfRun, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
 import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { tell as storyOf } from '../tui/story.ts'
 import type { Follow } from './follow.ts'
-import { costOfPods, jobsOfRun, podsOfRun } from './report.ts'
 import { clean, table } from './table.ts'
 
 /** A line for everybody at work, this often. */

@@ -4,31 +4,10 @@ import { allocate, jobCost } from '../domain/cost.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Job } from '../domain/job.ts'
 import { billedMs, mayBill, type Pod, podCost } from '../domain/pod.ts'
+import { costOfPods, jobsOfRun, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
-import { type Micro, usdFromMicro } from '../domain/units.ts'
+import { usdFromMicro } from '../domain/units.ts'
 import { EXIT } from './exit.ts'
-
-/** Jobs this launch asked for: its own, and those of earlier runs that it follows. */
-export function jobsOfRun(fleet: Fleet, run: Run): Job[] {
-  const own = [...fleet.jobs.values()].filter(job => job.runId === run.id)
-  return [...run.follows.flatMap(key => fleet.jobs.get(key) ?? []), ...own].sort((a, b) =>
-    a.spec.source.localeCompare(b.spec.source, 'en', { numeric: true }),
-  )
-}
-
-/** Pods this launch paid for or waited for: its own, and those of runs whose jobs it followed to their end. */
-export function podsOfRun(fleet: Fleet, run: Run): Pod[] {
-  const runs = new Set([run.id])
-  for (const key of run.follows) {
-    const other = fleet.runs.get(fleet.jobs.get(key)?.runId ?? '')
-    if (other && (other.closedAt === null || other.closedAt > run.openedAt)) runs.add(other.id)
-  }
-  return [...fleet.pods.values()].filter(pod => runs.has(pod.runId) && pod.status !== 'refused')
-}
-
-export function costOfPods(pods: Pod[], until: number): Micro {
-  return pods.reduce((sum, pod) => sum + podCost(pod, until), 0)
-}
 
 export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
   const until = run.closedAt ?? now

@@ -1,10 +1,13 @@
 // `autopod run`: a folder of jobs in, files and a bill out, nothing left running.
+
+import { relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Event } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import { emptyFleet } from '../domain/fleet.ts'
 import { isSettled } from '../domain/job.ts'
 import { mayBill } from '../domain/pod.ts'
+import { jobsOfRun, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
 import { formatUsd } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
@@ -16,7 +19,7 @@ import { type Home, openHome } from './home.ts'
 import { facts, type Order, order, type Quote, quote } from './launch.ts'
 import { isUnderWay, pastOf } from './past.ts'
 import { plainScreen, summary } from './plain.ts'
-import { exitCodeOf, isKept, jobsOfRun, podsOfRun, resultOf } from './report.ts'
+import { exitCodeOf, isKept, resultOf } from './report.ts'
 import { ensureSandbox } from './sandbox-access.ts'
 import { onSignals } from './signals.ts'
 import { canPaint } from './tty.ts'
@@ -83,7 +86,11 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       : exitCodeOf(follow.fleet, theRun)
   const text = summary(follow.fleet, theRun, systemClock.now(), home.cwd)
   if (flags.on('json')) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
-  else if (mode !== 'events') process.stdout.write(text)
+  else if (mode !== 'events') {
+    process.stdout.write(text)
+    const page = theRun.status === 'running' ? null : await follow.report(ordered.runId)
+    if (page) process.stdout.write(`report: ${relative(home.cwd, page) || page}\n`)
+  }
   for (const pod of left) {
     const line = isKept(pod, theRun)
       ? `kept: ${pod.name}, ${formatUsd(pod.offer.perHour)}/h until autopod kill ${pod.id}`

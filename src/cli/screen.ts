@@ -8,8 +8,8 @@ import { type LogLine, openTrace, previewPath, readPodLog } from '../edge/trace.
 import { type Command, type Dashboard, openDashboard, type Picture } from '../tui/dashboard.ts'
 import type { Follow } from './follow.ts'
 import type { Home } from './home.ts'
-import { openInBrowser } from './logs.ts'
 import { keepTerminal } from './tty.ts'
+import { openWithSystem } from './viewer.ts'
 
 /** A screenful many times over; more is read with `autopod logs`. */
 const LOG_LINES = 2000
@@ -83,7 +83,7 @@ function send(follow: Follow, command: Command): void {
   if (facts.length > 0) follow.command(facts)
   else if (command.type === 'open') {
     const port = follow.fleet.pods.get(command.podId)?.localPort
-    if (port) openInBrowser(`http://127.0.0.1:${port}`)
+    if (port) openWithSystem(`http://127.0.0.1:${port}`)
   }
 }
 

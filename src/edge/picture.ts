@@ -14,3 +14,32 @@ export async function pixelsOf(
     return null
   }
 }
+
+/** What a camera or a workflow saves; not SVG, which may refer to other files. */
+const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'])
+
+/** The first frame as a small WebP at most `widthMax` wide and half again as high; null for what is no picture. */
+export async function thumbnailOf(
+  source: Uint8Array | string,
+  widthMax: number,
+): Promise<{ width: number; height: number; webp: Uint8Array } | null> {
+  const { default: sharp } = await import('sharp')
+  try {
+    const { format } = await sharp(source).metadata()
+    if (!FORMATS.has(format)) return null
+    const size = {
+      width: widthMax,
+      height: Math.round(widthMax * 1.5),
+      fit: 'inside',
+      withoutEnlargement: true,
+    } as const
+    const { data, info } = await sharp(source)
+      .rotate()
+      .resize(size)
+      .webp({ quality: 72 })
+      .toBuffer({ resolveWithObject: true })
+    return { width: info.width, height: info.height, webp: data }
+  } catch {
+    return null
+  }
+}

@@ -53,7 +53,7 @@ export function checkJobs(home: Home, events: JournalEvent[], weather: Weather, 
         wrongs.push(`${name} is not what a calm run makes of it`)
     }
   }
-  const found = existsSync(home.outDir) ? readdirSync(home.outDir).sort() : []
+  const found = existsSync(home.outDir) ? outputsIn(home.outDir) : []
   if (found.join() !== expected.sort().join()) wrongs.push(`out/ has ${found.join()} instead of ${expected.join()}`)
   return wrongs
 }
@@ -147,8 +147,15 @@ async function jsonOf(home: Home, ...args: string[]): Promise<{ value: unknown }
   return { value: JSON.parse(stdout) }
 }
 
+/** The page about the runs lies beside. */
+function outputsIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter(name => name !== 'report.html')
+    .sort()
+}
+
 export function referenceOf(home: Home): Reference {
-  return new Map(readdirSync(home.outDir).map(name => [name, contentOf(join(home.outDir, name))]))
+  return new Map(outputsIn(home.outDir).map(name => [name, contentOf(join(home.outDir, name))]))
 }
 
 /** Of what can be seen: ComfyUI writes the graph into a PNG's text chunks, and with it the moment's file names. */

@@ -1,5 +1,5 @@
 // What a run gives back: files, the result document, the bill; and what running the same folder again does.
-import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
@@ -50,8 +50,16 @@ test.concurrent('a folder of jobs becomes files, a document that fits, and a bil
     expect(micro(first.cost_usd)).toBeGreaterThanOrEqual(bills.reduce((total, bill) => total + bill.micro, 0))
     expect(Object.values(prompts)).toEqual([1, 1, 1])
 
+    const page = readFileSync(join(world.folder, 'out/report.html'), 'utf8')
+    expect(page).toContain(`<data value="${micro(first.cost_usd)}">`)
+    expect(page.match(/<img src="data:image\/webp;base64,/g)).toHaveLength(3)
+    for (const name of world.outputs()) expect(page).toContain(`href="${name}"`)
+
     const second = await run(world, 0, 'jobs')
     expect(second.pods).toEqual([])
+    expect(readFileSync(join(world.folder, 'out/report.html'), 'utf8')).toBe(page)
+    const told = await world.run('report', first.run_id)
+    expect(told).toMatchObject({ code: 0, stdout: `${join(world.folder, 'out/report.html')}\n` })
     expect(second.cost_usd).toBe(0)
     expect(second.jobs.map(job => job.outputs)).toEqual(first.jobs.map(job => job.outputs))
 

@@ -102,7 +102,17 @@ export type World = {
   processes(): Promise<string[]>
   /** Resolves when no process of this world is left but its cloud. */
   alone(): Promise<void>
+  /** What lies in `out`, but the report. */
   outputs(): string[]
+}
+
+/** What jobs delivered; the page about them lies beside. */
+export function outputsIn(folder: string): string[] {
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter(name => name !== 'report.html')
+        .sort()
+    : []
 }
 
 /** A test in a world of its own, which must be empty again at the test's end. */
@@ -202,7 +212,7 @@ async function openWorld(options: WorldOptions) {
     alone: async () => {
       await eventually(async () => ((await processes()).length === 0 ? true : undefined))
     },
-    outputs: () => (existsSync(join(folder, 'out')) ? readdirSync(join(folder, 'out')).sort() : []),
+    outputs: () => outputsIn(join(folder, 'out')),
   }
   return {
     world,

@@ -1,11 +1,12 @@
 // The result document and the exit code: scripts rely on both. Runs are told as facts and folded like the journal.
 import { describe, expect, it } from 'vitest'
 import { EXIT } from '../../src/cli/exit.ts'
-import { exitCodeOf, jobsOfRun, podsOfRun, resultOf } from '../../src/cli/report.ts'
+import { exitCodeOf, resultOf } from '../../src/cli/report.ts'
 import type { Fact } from '../../src/domain/event.ts'
 import type { FaultData, FaultKind } from '../../src/domain/fault.ts'
 import type { Fleet } from '../../src/domain/fleet.ts'
 import { outcomeOf } from '../../src/domain/plan.ts'
+import { jobsOfRun, podsOfRun } from '../../src/domain/review.ts'
 import type { Run } from '../../src/domain/run.ts'
 import { keyOf, policyOf, RUN, type Story, specOf, story, T0 } from './fleet-story.ts'
 
