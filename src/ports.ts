@@ -129,7 +129,7 @@ export type Sampler = (
   machine: Machine,
   gpuCount: number,
   everyMs: number,
-  on: (figures: Pick<PodGauge, 'gpuUtil' | 'memUtil' | 'vramUsedMiB' | 'vramTotalMiB'>) => void,
+  on: (figures: Pick<PodGauge, 'memUtil' | 'vramUsedMiB' | 'vramTotalMiB'> & { gpuUtil: number | undefined }) => void,
   signal: AbortSignal,
 ) => Promise<void>
 
@@ -249,6 +249,8 @@ export type Task = {
   spec: JobSpec
   /** This attempt was under way when an engine died: look before submitting. */
   resumed: boolean
+  /** The journal knows that the service took it: one that is no longer known there was lost, and is not submitted again. */
+  isTaken: boolean
 }
 
 export type TaskOn = {
@@ -256,6 +258,8 @@ export type TaskOn = {
   started(): void
   stored(artifact: Artifact): void
   gauge(gauge: Omit<JobGauge, 'at' | 'attempt'>): void
+  /** The service said something new about the task: a sign of life. */
+  heard(): void
   /** A picture of the work so far (JPEG or PNG bytes). */
   preview(image: Uint8Array): void
   log(line: string): void
@@ -265,8 +269,17 @@ export type Executor = {
   name: string
   /** The pod port that must answer, e.g. 8188. */
   port: number
-  /** Resolves when the service on the machine answers; polls until `signal` aborts. Faults: pod. */
-  ready(machine: Machine, signal: AbortSignal): Promise<void>
+  /**
+   * Resolves when the service on the machine answers; polls until `signal` aborts. `absent` is told after each look whether nothing
+   * listens on its port (true), or something that does not answer yet. Faults: pod.
+   */
+  ready(machine: Machine, signal: AbortSignal, absent?: (isAbsent: boolean) => void): Promise<void>
+  /** Marks that change when there is a new line in the service's log, or a file of it changes; null where that cannot be told. Faults: pod. */
+  marks(machine: Machine, signal: AbortSignal): Promise<{ log: string | null; file: string | null }>
+  /** Unloads what the last task left in memory, as soon as the service is between two tasks. Faults: transient, pod. */
+  free(machine: Machine, signal: AbortSignal): Promise<void>
+  /** Ends the service and starts it again; `ready` tells when it answers. Faults: pod `restart_impossible`, `connection_lost`. */
+  restart(machine: Machine, signal: AbortSignal): Promise<void>
   /**
    * Runs one task to its end: files in, work, files out, all verified. Faults: job, pod, transient, operator.
    * Aborting `signal` with reason `'cancel'` (also before the call) interrupts the work on the pod by its id and ends in Fault

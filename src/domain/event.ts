@@ -3,6 +3,7 @@ import type { FaultData } from './fault.ts'
 import type { Artifact, JobSpec } from './job.ts'
 import type { Address, Offer, Stage } from './pod.ts'
 import type { BudgetStep, Policy, RunStatus } from './run.ts'
+import type { Sign, Step } from './stuck.ts'
 import type { Micro, Millis } from './units.ts'
 
 export type Fact =
@@ -38,6 +39,8 @@ export type Fact =
   | { type: 'pod.ready'; podId: string }
   | { type: 'pod.link_lost'; podId: string; fault: FaultData }
   | { type: 'pod.link_restored'; podId: string }
+  /** Its service, ComfyUI, is started anew. */
+  | { type: 'pod.restart_requested'; podId: string; reason: string }
   | { type: 'pod.broken'; podId: string; fault: FaultData }
   | { type: 'pod.drain_requested'; podId: string }
   | { type: 'pod.stop_requested'; podId: string }
@@ -54,6 +57,12 @@ export type Fact =
   | { type: 'attempt.succeeded'; jobKey: string; attempt: number }
   | { type: 'attempt.failed'; jobKey: string; attempt: number; fault: FaultData }
   | { type: 'attempt.cancelled'; jobKey: string; attempt: number }
+  /** Three signs of life are silent since `since`. */
+  | { type: 'attempt.stuck_warned'; jobKey: string; attempt: number; since: Millis; silent: Sign[]; reason: string }
+  | { type: 'attempt.stuck_cleared'; jobKey: string; attempt: number }
+  | { type: 'attempt.stuck_step'; jobKey: string; attempt: number; step: Step; reason: string }
+  /** A person wants to give a warned attempt more time. */
+  | { type: 'attempt.wait_requested'; jobKey: string; attempt: number }
   | { type: 'listing.lost'; provider: string; fault: FaultData }
   | { type: 'listing.found'; provider: string }
   | { type: 'operator.needed'; provider: string; fault: FaultData }

@@ -2,9 +2,10 @@
 import type { Event } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
-import { type Attempt, isSettled, type Job, jobKey } from './job.ts'
+import { type Attempt, isSettled, type Job, jobKey, type Stall } from './job.ts'
 import { assert, jobOf, podOf, runOf } from './lookup.ts'
 import { learnJob } from './pace.ts'
+import { liveStall } from './stuck.ts'
 import type { Millis } from './units.ts'
 
 export function applyToJob(fleet: Fleet, event: Event): void {
@@ -82,6 +83,7 @@ export function applyToJob(fleet: Fleet, event: Event): void {
         endedAt: null,
         fault: null,
         artifacts: [],
+        stalls: [],
       })
       job.status = 'running'
       Object.assign(pod, { jobKey: job.key, idleSince: null })
@@ -112,7 +114,32 @@ export function applyToJob(fleet: Fleet, event: Event): void {
       endAttempt(fleet, job, event.attempt, 'cancelled', event.at, null)
       job.status = 'waiting'
       return
+    case 'attempt.stuck_warned': {
+      const { since, silent } = event
+      const { stalls } = liveAttemptOf(job, event.attempt)
+      stalls.push({ since, silent, warnedAt: event.at, waitAskedAt: null, steps: [], clearedAt: null })
+      return
+    }
+    case 'attempt.stuck_cleared':
+      stallOf(job, event.attempt).clearedAt = event.at
+      return
+    case 'attempt.stuck_step':
+      stallOf(job, event.attempt).steps.push({ step: event.step, at: event.at, reason: event.reason })
+      return
+    case 'attempt.wait_requested': {
+      // Asked for by people, perhaps a moment after it lived again or ended.
+      const attempt = job.attempts[event.attempt - 1]
+      const stall = attempt && liveStall(attempt)
+      if (stall) stall.waitAskedAt = event.at
+      return
+    }
   }
+}
+
+function stallOf(job: Job, number: number): Stall {
+  const stall = liveStall(liveAttemptOf(job, number))
+  if (!stall) throw new Error(`bug: attempt ${number} of ${job.key} is not called stuck`)
+  return stall
 }
 
 function endAttempt(

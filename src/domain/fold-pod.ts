@@ -62,6 +62,9 @@ export function applyToPod(fleet: Fleet, event: Event): void {
     case 'pod.link_restored':
       pod.linkLostAt = null
       return
+    case 'pod.restart_requested':
+      pod.restarts++
+      return
     case 'pod.broken':
       pod.broken ??= event.fault
       return
@@ -116,6 +119,7 @@ function newPod(event: { podId: string; runId: string; name: string; offer: Offe
     localPort: null,
     jobKey: null,
     finished: 0,
+    restarts: 0,
     draining: false,
     broken: null,
     releaseCause: null,

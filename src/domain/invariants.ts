@@ -6,6 +6,7 @@ import { isSettled, type Job, liveAttempt } from './job.ts'
 import { fits, needOf } from './placement.ts'
 import { mayBill, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
+import { liveStall, STEPS } from './stuck.ts'
 
 /** Folds `event` into `fleet`; what that breaks comes back in words, [] as a rule. An impossible event is told, not thrown. */
 export function audit(fleet: Fleet, event: Event): string[] {
@@ -66,6 +67,10 @@ function beforehand(fleet: Fleet, event: Event, promise: Keep): void {
       promise(event.billedUntil <= event.at, `${event.podId} is paid for into the future`)
       return
     }
+    case 'attempt.stuck_warned':
+    case 'attempt.stuck_step':
+      stall(fleet, event, promise)
+      return
     case 'job.completed':
     case 'job.failed':
     case 'job.cancelled':
@@ -155,6 +160,29 @@ function starts(fleet: Fleet, run: Run, promise: Keep): void {
   promise(!run.cancelRequested && !run.draining && !run.limitReached, `${run.id} starts nothing new`)
   promise(run.budgetStep < 90, `${run.budgetStep} % of the money of ${run.id} is spent`)
   promise(!fleet.providers.get(run.policy.provider)?.operator, `${run.policy.provider} needs a person`)
+}
+
+/** Nothing is done to an attempt that nobody was warned of; the steps come in their order, each once. */
+function stall(
+  fleet: Fleet,
+  event: Extract<Event, { type: 'attempt.stuck_warned' | 'attempt.stuck_step' }>,
+  promise: Keep,
+): void {
+  const job = fleet.jobs.get(event.jobKey)
+  const attempt = job && liveAttempt(job)
+  if (!attempt) return
+  const warning = liveStall(attempt)
+  if (event.type === 'attempt.stuck_warned') {
+    promise(!warning, `${event.jobKey} was warned of before`)
+    promise(
+      event.since >= attempt.requestedAt - LOCK_MS && event.since <= event.at,
+      `${event.jobKey} is silent since ${event.since}`,
+    )
+    return
+  }
+  promise(warning !== null, `${event.jobKey} was not warned of`)
+  const taken = attempt.stalls.flatMap(({ steps }) => steps.map(({ step }) => STEPS.indexOf(step)))
+  promise(Math.max(-1, ...taken) < STEPS.indexOf(event.step), `${event.step} comes late for ${event.jobKey}`)
 }
 
 function settle(

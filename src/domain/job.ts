@@ -1,5 +1,6 @@
 // A job: one unit of work, one job file, and its attempts. The specification is complete before anything is rented.
 import type { FaultData } from './fault.ts'
+import type { Sign, Step } from './stuck.ts'
 import type { Micro, Millis } from './units.ts'
 
 /** A ComfyUI graph in API format: node id → node. Placeholders are already filled in. */
@@ -69,6 +70,19 @@ export type Artifact = {
 
 export type AttemptStatus = 'requested' | 'started' | 'succeeded' | 'failed' | 'cancelled'
 
+/** A time in which an attempt showed too few signs of life. */
+export type Stall = {
+  /** When the evidence stopped. */
+  since: Millis
+  warnedAt: Millis
+  silent: Sign[]
+  /** A person asked for more time then. */
+  waitAskedAt: Millis | null
+  steps: { step: Step; at: Millis; reason: string }[]
+  /** It lives again; null = it is silent to this moment, or was to its end. */
+  clearedAt: Millis | null
+}
+
 export type Attempt = {
   /** From 1; also the fence: a newer number always wins. */
   number: number
@@ -84,6 +98,8 @@ export type Attempt = {
   endedAt: Millis | null
   fault: FaultData | null
   artifacts: Artifact[]
+  /** Oldest first. */
+  stalls: Stall[]
 }
 
 export type JobStatus = 'waiting' | 'running' | 'completed' | 'failed' | 'cancelled'

@@ -4,7 +4,7 @@ import type { Attempt } from './job.ts'
 import { type Pod, podCost } from './pod.ts'
 import type { Micro, Millis } from './units.ts'
 
-/** wasted: failed (an attempt that came to nothing), stuck and held are what somebody may want to know about. */
+/** wasted: failed (an attempt that came to nothing), stuck (without a sign of life, and warned of it) and held are what somebody may want to know about. */
 export const CAUSES = [
   'request',
   'boot',
@@ -12,6 +12,7 @@ export const CAUSES = [
   'render',
   'idle',
   'held',
+  'stuck',
   'failed',
   'stopped',
   'teardown',
@@ -51,6 +52,10 @@ export function ledgerOf(
     if (!isLost) {
       mark(attempt.startedAt, 'render', jobKey)
       mark(attempt.renderedAt, 'transfer', jobKey)
+    }
+    for (const { since, clearedAt } of attempt.stalls) {
+      mark(Math.max(since, attempt.startedAt ?? attempt.requestedAt), 'stuck', jobKey)
+      mark(clearedAt, isLost ? 'failed' : 'render', jobKey)
     }
     mark(attempt.endedAt, 'idle')
   }

@@ -19,6 +19,18 @@ export type Limits = {
   backoffMs: number
   /** A cancelled prompt that does not stop within this makes its pod broken: it must not be reused. */
   cancelMs: number
+  /** Three signs of life silent for so long: people are told. Model loads from cold network disks are silent for two to three minutes. */
+  stuckWarnMs: number
+  /** Silent for so long: something is done, one step after the other. Also how long a person's `wait` lasts. */
+  stuckActMs: number
+  /** The same while the GPU works: decoding a long film on it is silent for ten minutes and more. */
+  stuckBusyActMs: number
+  /** How often a silent attempt is looked at: a command and a request each time. */
+  stuckLookMs: number
+  /** ComfyUI with many custom nodes takes a minute or two from its start until it answers. */
+  comfyStartMs: number
+  /** A pod that was in use refuses connections to ComfyUI's port: images that start it again have done so within half of this. */
+  comfyGoneMs: number
   /** GPU samples. */
   sampleMs: number
   /** From the wish to end a pod to the proof that it is gone; money for it is kept back. RunPod needs 30–60 s, two minutes are called slow. */
@@ -45,6 +57,12 @@ export const DEFAULT_LIMITS: Limits = {
   transientTries: 4,
   backoffMs: 2_000,
   cancelMs: 20_000,
+  stuckWarnMs: 5 * 60_000,
+  stuckActMs: 10 * 60_000,
+  stuckBusyActMs: 30 * 60_000,
+  stuckLookMs: 30_000,
+  comfyStartMs: 3 * 60_000,
+  comfyGoneMs: 45_000,
   sampleMs: 5_000,
   teardownMs: 2 * 60_000,
   orderMs: 90_000,

@@ -56,6 +56,13 @@ export function noticeOf(fleet: Fleet, event: Event): Notice | null {
         text: `${formatUsd(event.spent)} of ${formatUsd(cap)}${means[event.percent]}`,
       }
     }
+    case 'attempt.stuck_warned':
+      return {
+        key: `stuck ${event.jobKey} ${event.attempt}`,
+        level: 'warning',
+        title: `${event.jobKey.split('/')[1]} may be stuck`,
+        text: event.reason,
+      }
     case 'run.limit_reached':
       return {
         key: `limit ${event.runId}`,

@@ -58,6 +58,8 @@ export type Pod = {
   jobKey: string | null
   /** Attempts that ended here, in order. */
   finished: number
+  /** How often its ComfyUI was started anew because it was gone. */
+  restarts: number
   /** No new job: after the present one it is released. */
   draining: boolean
   broken: FaultData | null

@@ -11,9 +11,11 @@ export const sampleGpus: Sampler = async (machine, gpuCount, everyMs, on, signal
       if (read.kind !== 'sample') return
       gpus.push(read.sample)
       if (gpus.length < gpuCount) return
+      const isTold = gpus.some(({ gpuUtil }) => gpuUtil !== null)
       const sum = sumGpus(gpus)
       gpus = []
-      if (sum) on(sum)
+      // A card that does not tell how busy it is must not be taken for an idle one.
+      if (sum) on(isTold ? sum : { ...sum, gpuUtil: undefined })
     },
   })
 }

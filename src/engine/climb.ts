@@ -1,12 +1,13 @@
 // A pod's way up: placed, address, SSH, GPU, ComfyUI; each stage with a plain reason when it does not come.
 import type { Fact } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
-import { podOf } from '../domain/lookup.ts'
+import { liveAttempt } from '../domain/job.ts'
+import { jobOf, podOf } from '../domain/lookup.ts'
 import { type Address, type Pod, STAGES, type Stage } from '../domain/pod.ts'
-import type { Millis } from '../domain/units.ts'
+import { formatClock, type Millis } from '../domain/units.ts'
 import type { Machine, PodRow, Tunnel } from '../ports.ts'
 import { type Context, providerNamed } from './context.ts'
-import { backOff, settle } from './settle.ts'
+import { backOff, settle, within } from './settle.ts'
 
 /** Plain words for a pod that does not come up, by the stage it waits for. */
 const WAITS: Record<Stage, string> = {
@@ -22,6 +23,13 @@ const GPU_TIMEOUT_MS = 15_000
 /** A listing that takes longer than this many polls is missing, not slow: quiet times have one every four. */
 const BLIND_POLLS = 6
 
+const GONE_AGAIN: FaultData = {
+  kind: 'pod',
+  code: 'comfy_gone',
+  message: 'ComfyUI did not come back after it was started anew',
+  hint: 'Its process ends at the start; autopod logs POD may say why. Another pod is tried.',
+}
+
 export type Up = { ok: true; machine: Machine } | { ok: false; fault: FaultData }
 
 /** Through the stages until ComfyUI answers, or `deadline`; null when no longer wanted. */
@@ -33,7 +41,9 @@ export async function climb(
   signal: AbortSignal,
 ): Promise<Up | null> {
   const provider = providerNamed(context, podOf(context.journal.fleet, podId).provider)
+  const { comfyGoneMs, comfyStartMs } = context.limits
   let until = deadline
+  let isRestarted = false
   let stage: Stage = 'placed'
   let last: FaultData | null = null
   const wait = (next: Stage) => {
@@ -88,12 +98,22 @@ export async function climb(
     }
     reached(context, podId, 'gpu')
     wait('comfy')
-    const answered = await answers(context, machine, until, signal)
+    // Of a pod that still boots, ComfyUI may take its time.
+    const goneMs = podOf(context.journal.fleet, podId).status === 'ready' ? comfyGoneMs : Number.POSITIVE_INFINITY
+    const answered = await answers(context, machine, until, goneMs, signal)
     if (answered === true) {
       ready(context, podId)
       return { ok: true, machine }
     }
-    last = answered
+    if (answered === 'gone') {
+      const restarted = isRestarted ? GONE_AGAIN : await restart(context, podId, machine, signal)
+      isRestarted = true
+      if (restarted) {
+        machine.close()
+        return { ok: false, fault: { ...restarted, kind: 'pod' } }
+      }
+      until = Math.max(until, context.clock.now() + comfyStartMs)
+    } else last = answered
     machine.close()
     await backOff(context.clock, Math.min(tries, 2), null, signal)
   }
@@ -152,26 +172,58 @@ async function missingGpus(context: Context, podId: string, machine: Machine): P
   }
 }
 
-/** true when the executor's service answers before `deadline`; else the reason, null where there is none. */
-async function answers(
+/** true when the executor's service answers before `deadline`; gone: nothing listened on its port for `goneMs`; else the reason, if any. */
+export async function answers(
   context: Context,
   machine: Machine,
   deadline: Millis,
+  goneMs: number,
   signal: AbortSignal,
-): Promise<true | FaultData | null> {
+): Promise<true | 'gone' | FaultData | null> {
   const { clock, executor } = context
+  let absentAt: Millis | null = null
+  const look = (isAbsent: boolean) => {
+    absentAt = isAbsent ? (absentAt ?? clock.now()) : null
+    if (absentAt !== null && clock.now() - absentAt >= goneMs) late.abort('gone')
+  }
   const late = new AbortController()
   const over = new AbortController()
   void clock
     .sleep(Math.max(1, deadline - clock.now()), AbortSignal.any([signal, over.signal]))
     .then(() => late.abort('late'))
-  const asked = settle(() => executor.ready(machine, late.signal)).catch((error: unknown) => {
+  const asked = settle(() => executor.ready(machine, late.signal, look)).catch((error: unknown) => {
     if (late.signal.aborted) return null
     throw error
   })
   const result = await Promise.race([asked, machine.closed.then(() => null)])
   over.abort('over')
+  if (late.signal.reason === 'gone') return 'gone'
   return result?.ok ? true : (result?.fault ?? null)
+}
+
+/** Once for each way up: what was under way on it is lost with its queue and begins anew. A fault where it cannot be done. */
+async function restart(
+  context: Context,
+  podId: string,
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<FaultData | null> {
+  const reason = `nothing listened on ComfyUI's port for ${formatClock(context.limits.comfyGoneMs)}, although the pod answers`
+  record(context, podId, pod => [
+    { type: 'pod.restart_requested', podId, reason },
+    ...lostWith(context, pod, { kind: 'transient', code: 'comfy_restarted', message: `ComfyUI of ${podId} had ended` }),
+  ])
+  const { clock, limits, executor } = context
+  const done = await within(clock, limits.comfyStartMs, signal, bounded => executor.restart(machine, bounded))
+  return done?.ok || signal.aborted ? null : (done?.fault ?? GONE_AGAIN)
+}
+
+function lostWith({ journal }: Context, pod: Pod, fault: FaultData): Fact[] {
+  const job = pod.jobKey ? jobOf(journal.fleet, pod.jobKey) : null
+  const attempt = job && liveAttempt(job)
+  if (!attempt) return []
+  const at = { jobKey: job.key, attempt: attempt.number }
+  return [job.cancelRequested ? { type: 'attempt.cancelled', ...at } : { type: 'attempt.failed', ...at, fault }]
 }
 
 function ready(context: Context, podId: string): void {

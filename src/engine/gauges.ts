@@ -1,6 +1,7 @@
 // The last values of everything that is only shown: in memory for this process, twice a second on disk for the others.
 import type { Gauges, JobGauge, PodGauge } from '../domain/gauge.ts'
-import type { Micro } from '../domain/units.ts'
+import { GPU_BUSY_PERCENT } from '../domain/stuck.ts'
+import type { Micro, Millis } from '../domain/units.ts'
 import type { Clock, Store } from '../ports.ts'
 
 /** 120 samples at 5 s are the last ten minutes: what the sparklines show. */
@@ -12,6 +13,8 @@ export type GaugeBoard = {
   job(key: string, gauge: Omit<JobGauge, 'at'>): void
   pod(id: string, gauge: Partial<Omit<PodGauge, 'at' | 'history'>>): void
   balance(micro: Micro): void
+  /** When the pod's GPU was last sampled, and when it last did something; null until there is a sample that tells. */
+  gpu(id: string): { sampledAt: Millis; aliveAt: Millis } | null
   /** Everything that changed, to disk. */
   flush(): void
   flushIfDue(): void
@@ -20,6 +23,7 @@ export type GaugeBoard = {
 export function createGaugeBoard(store: Store, clock: Clock): GaugeBoard {
   const jobs = new Map<string, JobGauge>()
   const pods = new Map<string, PodGauge>()
+  const gpus = new Map<string, { sampledAt: Millis; aliveAt: Millis }>()
   const board = { jobs, pods, balance: null as Gauges['balance'] }
   const dirtyJobs = new Set<string>()
   const dirtyPods = new Set<string>()
@@ -61,6 +65,12 @@ export function createGaugeBoard(store: Store, clock: Clock): GaugeBoard {
       }
       const history =
         gauge.gpuUtil === undefined ? before.history : [...before.history, gauge.gpuUtil].slice(-HISTORY_MAX)
+      if (gauge.gpuUtil !== undefined) {
+        const now = clock.now()
+        // A model on its way into the GPU's memory leaves the GPU itself idle.
+        const isAlive = gauge.gpuUtil >= GPU_BUSY_PERCENT || gauge.vramUsedMiB !== before.vramUsedMiB
+        gpus.set(id, { sampledAt: now, aliveAt: isAlive ? now : (gpus.get(id)?.aliveAt ?? now) })
+      }
       pods.set(id, { ...before, ...gauge, history, at: clock.now() })
       dirtyPods.add(id)
       touch()
@@ -69,6 +79,7 @@ export function createGaugeBoard(store: Store, clock: Clock): GaugeBoard {
       board.balance = { micro, at: clock.now() }
       touch()
     },
+    gpu: id => gpus.get(id) ?? null,
     flush,
     flushIfDue: touch,
   }

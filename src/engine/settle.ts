@@ -30,3 +30,23 @@ export function aborted(signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }
+
+/** What comes of `work` within `ms`, null when nothing does, or when `signal` aborts first; its own signal aborts then. */
+export async function within<T>(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<Settled<T> | null> {
+  const late = new AbortController()
+  const over = new AbortController()
+  const all = AbortSignal.any([signal, late.signal])
+  void clock.sleep(ms, AbortSignal.any([signal, over.signal])).then(() => late.abort('late'))
+  const asked = settle(() => work(all)).catch((error: unknown) => {
+    if (all.aborted) return null
+    throw error
+  })
+  const result = await Promise.race([asked, aborted(all).then(() => null)])
+  over.abort('over')
+  return result
+}

@@ -49,7 +49,8 @@ export async function tend(context: Context, podId: string, signal: AbortSignal)
 async function hold(context: Context, podId: string, machine: Machine, signal: AbortSignal): Promise<string> {
   const over = new AbortController()
   const sampling = sample(context, podId, machine, AbortSignal.any([signal, over.signal]))
-  const ended = await Promise.race([machine.closed, aborted(signal)])
+  // It samples until it is told to stop; what it throws before is a bug, and is heard here.
+  const ended = await Promise.race([machine.closed, aborted(signal), sampling])
   over.abort('over')
   machine.close()
   await sampling

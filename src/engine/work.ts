@@ -4,9 +4,12 @@ import type { Fact } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
 import { type Attempt, liveAttempt } from '../domain/job.ts'
 import { jobOf, podOf } from '../domain/lookup.ts'
-import type { TaskOn } from '../ports.ts'
+import { STUCK_CODE } from '../domain/stuck.ts'
+import type { Machine, TaskOn } from '../ports.ts'
 import type { Context } from './context.ts'
 import { aborted, backOff, settle } from './settle.ts'
+import { type Stuck, unstick } from './unstick.ts'
+import { createVigil, type Vigil } from './vigil.ts'
 
 type RunEffect = Extract<Effect, { kind: 'run' }>
 
@@ -36,10 +39,22 @@ export async function work(
   const over = new AbortController()
   const timer = patience(context, signal, over.signal)
   const isCancelled = () => signal.aborted && signal.reason === 'cancel'
+  const vigil = createVigil(context, jobKey, attempt, podId)
+  const wasUnstuck = () => begun.stalls.some(({ steps }) => steps.length > 0)
+  const stuckOn = (machine: Machine, running: Stuck['running'], own: AbortController): Stuck => ({
+    jobId: job.spec.jobId,
+    podId,
+    machine,
+    running,
+    out: timer.out,
+    interrupt: () => own.abort('cancel'),
+    take: (step, reason) => record([{ type: 'attempt.stuck_step', jobKey, attempt, step, reason }]),
+  })
   try {
     while (!timer.out.aborted) {
       const machine = await context.slots.machine(podId, timer.out).catch(() => null)
       if (!machine) break
+      const { status, stalls } = liveAttempt(jobOf(journal.fleet, jobKey)) ?? begun
       const task = {
         runId: job.runId,
         jobId: job.spec.jobId,
@@ -47,19 +62,31 @@ export async function work(
         promptId: begun.promptId,
         spec: job.spec,
         resumed,
+        isTaken: status === 'started' || stalls.length > 0,
       }
-      const running = settle(() => executor.run(task, machine, ears(context, jobKey, attempt, podId), signal)).catch(
-        (error: unknown) => {
-          if (signal.aborted) return null
-          throw error
-        },
-      )
-      const result = await Promise.race([running, aborted(timer.out).then(() => null)])
+      const own = new AbortController()
+      const both = AbortSignal.any([signal, own.signal])
+      const running = settle(() =>
+        executor.run(task, machine, ears(context, jobKey, attempt, podId, vigil), both),
+      ).catch((error: unknown) => {
+        if (both.aborted) return null
+        throw error
+      })
+      const watched = new AbortController()
+      const watching = vigil.step(machine, AbortSignal.any([timer.out, watched.signal]))
+      const first = await Promise.race([running, aborted(timer.out).then(() => null), watching])
+      watched.abort('over')
+      if (!first) break
+      const result = typeof first === 'string' ? await unstick(context, first, stuckOn(machine, running, own)) : first
+      own.abort('over')
       if (!result) break
-      if (isCancelled() && (result.ok || result.fault.code === 'cancelled')) {
+      if (isCancelled() && (result.ok || isStopped(result.fault))) {
         return record([{ type: 'attempt.cancelled', jobKey, attempt }])
       }
       if (result.ok) return record([{ type: 'attempt.succeeded', jobKey, attempt }])
+      // What an engine that died did to it is no fault of the job, nor of the pod.
+      if (wasUnstuck() && (result.fault.code === 'interrupted' || result.fault.code === 'prompt_lost'))
+        return fail({ ...result.fault, kind: 'transient', code: STUCK_CODE })
       if (result.fault.code !== 'connection_lost') return isCancelled() ? giveUp(result.fault) : fail(result.fault)
       // The tending effect brings the link back or gives the pod up; the prompt's id makes going on safe.
       resumed = true
@@ -72,6 +99,10 @@ export async function work(
     over.abort('over')
   }
 
+  function isStopped({ code, kind }: FaultData): boolean {
+    return code === 'cancelled' || (code === STUCK_CODE && kind === 'transient')
+  }
+
   /** Whatever it still does, nobody may be put beside it. */
   function giveUp(fault: FaultData): void {
     record([
@@ -82,7 +113,7 @@ export async function work(
 }
 
 /** What an executor tells goes into the journal (facts, once) and to the gauges. */
-function ears(context: Context, jobKey: string, attempt: number, podId: string): TaskOn {
+function ears(context: Context, jobKey: string, attempt: number, podId: string, vigil: Vigil): TaskOn {
   const { journal, gauges, trace } = context
   const record = (decide: (live: Attempt) => Fact[]) =>
     journal.record(fleet => {
@@ -98,7 +129,9 @@ function ears(context: Context, jobKey: string, attempt: number, podId: string):
           ? []
           : [{ type: 'artifact.stored', jobKey, attempt, artifact }],
       ),
+    heard: () => vigil.heard(),
     gauge(gauge) {
+      vigil.phase(gauge.phase)
       gauges.job(jobKey, { ...gauge, attempt })
       // The GPU is done: from here on the meter runs for files.
       if (gauge.phase === 'outputs')

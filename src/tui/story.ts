@@ -3,10 +3,18 @@
 import type { Event } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
 import type { BudgetStep } from '../domain/run.ts'
+import type { Step } from '../domain/stuck.ts'
 import { formatBytes, formatUsd } from '../domain/units.ts'
 import { STAGE_WORDS } from './panels/pods.ts'
 import type { Ink } from './style.ts'
 import { plural } from './text.ts'
+
+const STEP_WORDS: Record<Step, string> = {
+  interrupt: 'is interrupted',
+  free: 'leaves its memory',
+  restart: 'has ComfyUI started anew',
+  new_pod: 'goes to another pod',
+}
 
 export type Line = { text: string; ink: Ink }
 
@@ -71,6 +79,8 @@ export function tell(event: Event): Line {
       return bad(`? ${event.podId} lost contact: ${words(event.fault)}`)
     case 'pod.link_restored':
       return { text: `${event.podId} in contact again`, ink: 'good' }
+    case 'pod.restart_requested':
+      return bad(`▸ ${event.podId}: ComfyUI is started anew: ${event.reason}`)
     case 'pod.broken':
       return bad(`✗ ${event.podId} broken: ${words(event.fault)}`)
     case 'pod.drain_requested':
@@ -103,6 +113,14 @@ export function tell(event: Event): Line {
       return bad(`✗ ${job(event.jobKey)} attempt ${event.attempt} failed: ${words(event.fault)}`)
     case 'attempt.cancelled':
       return wait(`⊘ ${job(event.jobKey)} attempt ${event.attempt} cancelled`)
+    case 'attempt.stuck_warned':
+      return bad(`? ${job(event.jobKey)} stuck? ${event.reason}`)
+    case 'attempt.stuck_cleared':
+      return { text: `${job(event.jobKey)} shows signs of life again`, ink: 'good' }
+    case 'attempt.stuck_step':
+      return bad(`▸ ${job(event.jobKey)} ${STEP_WORDS[event.step]}: ${event.reason}`)
+    case 'attempt.wait_requested':
+      return wait(`${job(event.jobKey)} is given more time`)
     case 'listing.lost':
       return bad(`? ${event.provider} gives no complete list: ${words(event.fault)}`)
     case 'listing.found':

@@ -25,6 +25,9 @@ export const systemStats = z.looseObject({
   system: z.looseObject({ comfyui_version: z.string().default(''), argv: z.array(z.string()).default([]) }),
 })
 
+/** GET /internal/logs/raw: the last 300 writes (recording 25). */
+export const logLines = z.looseObject({ entries: z.array(z.looseObject({ t: z.string(), m: z.string() })) })
+
 const nodeError = z.looseObject({
   type: z.string().default(''),
   message: z.string().default(''),

@@ -140,7 +140,16 @@ export function specWith(outputs: OutputTarget[]): JobSpec {
 
 export function taskWith(change: Partial<Task> = {}): Task {
   const outputs = [{ name: 'image', nodeId: '9', target: '/nowhere/' }]
-  return { runId: 'run1', jobId: 'job', attempt: 1, promptId: 'p1', spec: specWith(outputs), resumed: false, ...change }
+  return {
+    runId: 'run1',
+    jobId: 'job',
+    attempt: 1,
+    promptId: 'p1',
+    spec: specWith(outputs),
+    resumed: false,
+    isTaken: false,
+    ...change,
+  }
 }
 
 export const byKey = (artifacts: Artifact[]) => artifacts.map(artifact => artifact.key.split('/').at(-1))

@@ -93,6 +93,7 @@ export function taskOf(graph: Graph, spec: Partial<JobSpec> = {}, task: Partial<
     attempt: 1,
     promptId: randomUUID(),
     resumed: false,
+    isTaken: false,
     ...task,
     spec: {
       jobId: 'job-1',
@@ -116,6 +117,7 @@ export function taskOf(graph: Graph, spec: Partial<JobSpec> = {}, task: Partial<
 
 export type Told = {
   started: number
+  heard: number
   stored: Artifact[]
   gauges: Parameters<TaskOn['gauge']>[0][]
   previews: Uint8Array[]
@@ -130,7 +132,7 @@ export async function runTask(
   machine: Machine,
   { signal = new AbortController().signal, when }: { signal?: AbortSignal; when?: (told: Told) => void } = {},
 ): Promise<Ended> {
-  const told: Told = { started: 0, stored: [], gauges: [], previews: [], log: [] }
+  const told: Told = { started: 0, heard: 0, stored: [], gauges: [], previews: [], log: [] }
   const note =
     <T>(keep: (value: T) => unknown) =>
     (value: T) => {
@@ -139,6 +141,7 @@ export async function runTask(
     }
   const on: TaskOn = {
     started: () => note(() => told.started++)(undefined),
+    heard: () => void told.heard++,
     stored: note(artifact => told.stored.push(artifact)),
     gauge: note(gauge => told.gauges.push(gauge)),
     preview: note(image => told.previews.push(image)),

@@ -60,6 +60,7 @@ test.skipIf(openSsh.missing)(
     const on = {
       started() {},
       stored: (artifact: Artifact) => void stored.push(artifact),
+      heard() {},
       gauge() {},
       preview() {},
       log() {},

@@ -1,6 +1,7 @@
 // The simulated cloud: pods that are made, boot, break, work and are billed, whatever engine lives or dies meanwhile.
 import { Fault, type FaultKind } from '../../src/domain/fault.ts'
 import type { Offer } from '../../src/domain/pod.ts'
+import type { Sign } from '../../src/domain/stuck.ts'
 import { accrue } from '../../src/domain/units.ts'
 import type { Listing, PodRow } from '../../src/ports.ts'
 import { BEGINNING, type Chance, type VirtualClock } from './clock.ts'
@@ -11,6 +12,12 @@ export type Prompt = {
   jobId: string
   doneAt: number
   state: 'running' | 'done' | 'interrupted'
+  /** From when on nothing of it moves; never for most. */
+  hangsAt: number
+  /** What a hanging one still reacts to. */
+  heeds: 'interrupt' | 'restart' | 'nothing'
+  /** How it shows, while it works, that it does. */
+  life: readonly Sign[]
 }
 
 export type CloudPod = {

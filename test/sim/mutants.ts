@@ -319,4 +319,40 @@ export const MUTANTS: Mutant[] = [
     search: '  drain,\n  priceLimits,',
     replace: '  drain,',
   },
+  {
+    name: 'a stuck attempt is warned of and nothing is done',
+    file: 'domain/stuck.ts',
+    search: '  if (now - Math.max(since, stall.waitAskedAt ?? since) < patienceMs) return null\n',
+    replace: '  if (patienceMs > 0) return null\n',
+  },
+  {
+    name: 'what a job says is not heard',
+    file: 'engine/vigil.ts',
+    search: '      if (signs) signs = { ...signs, message: clock.now() }\n',
+    replace: '',
+  },
+  {
+    name: 'a GPU at work is not waited for',
+    file: 'domain/stuck.ts',
+    search: ' < limits.stuckActMs ? limits.stuckBusyActMs : limits.stuckActMs\n',
+    replace: ' < 0 ? limits.stuckBusyActMs : limits.stuckActMs\n',
+  },
+  {
+    name: 'a person who wants to wait is not heard',
+    file: 'domain/stuck.ts',
+    search: 'stall.waitAskedAt ?? since',
+    replace: 'since',
+  },
+  {
+    name: 'a prompt that did not heed its interrupt is left where the next one goes',
+    file: 'engine/unstick.ts',
+    search: "    take('restart', 'the interrupt had no effect')\n",
+    replace: "    return over('transient', 'it was interrupted')\n",
+  },
+  {
+    name: 'a prompt that its server lost is submitted again under its id',
+    file: 'engine/work.ts',
+    search: "        isTaken: status === 'started' || stalls.length > 0,",
+    replace: '        isTaken: false,',
+  },
 ]

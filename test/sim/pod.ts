@@ -1,7 +1,8 @@
 // What an engine reaches on a simulated pod: connections that drop, and a ComfyUI that runs each prompt it is given.
 import type { FaultKind } from '../../src/domain/fault.ts'
 import type { Artifact } from '../../src/domain/job.ts'
-import type { Courier, Dialer, Executor, Machine, Task, TaskOn, Tunnel } from '../../src/ports.ts'
+import type { Sign } from '../../src/domain/stuck.ts'
+import type { Courier, Dialer, Executor, Machine, Sampler, Task, TaskOn, Tunnel } from '../../src/ports.ts'
 import type { Chance, VirtualClock } from './clock.ts'
 import { type Cloud, type CloudPod, fault, type Prompt } from './cloud.ts'
 
@@ -24,6 +25,8 @@ export type PodWorld = {
   jobMs: [low: number, high: number]
   /** How often links and prompts are looked at. */
   lookMs: number
+  /** Every prompt there was, whatever its server remembers. */
+  prompts: Map<string, Prompt>
   /** A prompt is in a server's queue. */
   submitted(task: Task): void
   /** What was brought to its target: path → sha256. */
@@ -41,6 +44,17 @@ const AT_THE_END: Parameters<TaskOn['gauge']>[0] = {
   bytes: null,
   bytesTotal: null,
 }
+
+/** Signs of a prompt that works as most do. */
+const LIVELY: readonly Sign[] = ['message', 'gpu']
+/** Slow ones: each shows enough to be left alone for as long as it takes. */
+const SLOW_LIVES: readonly (readonly Sign[])[] = [
+  ['message'],
+  ['gpu', 'log'],
+  ['gpu', 'file'],
+  ['log', 'file'],
+  ['gpu'],
+]
 
 /** Output files of each job. */
 export const FILES = 2
@@ -128,6 +142,29 @@ function createMachine({ chance, clock, cloud, lookMs }: PodWorld, pod: CloudPod
   }
 }
 
+/** What the prompts of a pod show of this sign. */
+function shows(pod: CloudPod, sign: Sign, now: number): boolean {
+  return [...pod.prompts.values()].some(
+    prompt => prompt.state === 'running' && now < Math.min(prompt.hangsAt, prompt.doneAt) && prompt.life.includes(sign),
+  )
+}
+
+function hangs(prompt: Prompt, now: number): boolean {
+  return prompt.state === 'running' && now >= prompt.hangsAt
+}
+
+/** A connection without nvidia-smi gives no figures. */
+export function createSampler({ chance, clock, cloud }: PodWorld): Sampler {
+  return async (machine, _gpuCount, everyMs, on, signal) => {
+    if (chance.happens(cloud.weather.blind)) return quiet(signal)
+    while (!signal.aborted) {
+      const gpuUtil = shows((machine as SimMachine).pod, 'gpu', clock.now()) ? 95 : 0
+      on({ gpuUtil, memUtil: 0, vramUsedMiB: 1000, vramTotalMiB: 24_000 })
+      await clock.sleep(everyMs, signal)
+    }
+  }
+}
+
 async function quiet(...signals: (AbortSignal | undefined)[]): Promise<void> {
   if (signals.some(signal => signal?.aborted)) return
   await new Promise(resolve => {
@@ -150,10 +187,23 @@ export function createExecutor(world: PodWorld): Executor {
     const beside = [...pod.prompts.values()].find(prompt => prompt.state === 'running' && prompt.doneAt > clock.now())
     if (beside) world.forbid(`${jobId} is put beside ${beside.jobId} on ${pod.ref}`)
     world.submitted(task)
-    const hangs = chance.happens(cloud.weather.hangs)
-    const doneAt = hangs ? Number.POSITIVE_INFINITY : clock.now() + chance.between(...world.jobMs)
-    const prompt: Prompt = { id, jobId, doneAt, state: 'running' }
+    const { weather } = cloud
+    const hangs = chance.happens(weather.hangs)
+    const isDeaf = hangs && chance.happens(weather.deaf)
+    const heeds = !isDeaf ? 'interrupt' : chance.happens(weather.deaf * 0.5) ? 'nothing' : 'restart'
+    const life = chance.happens(weather.slow) ? chance.pick(SLOW_LIVES) : LIVELY
+    const tookMs = life === LIVELY ? chance.between(...world.jobMs) : chance.between(20_000, 50_000)
+    const never = Number.POSITIVE_INFINITY
+    const doneAt = hangs ? never : clock.now() + tookMs
+    const hangsAt = hangs ? clock.now() + chance.between(0, 5000) : never
+    const prompt: Prompt = { id, jobId, doneAt, state: 'running', hangsAt, heeds, life }
     pod.prompts.set(id, prompt)
+    world.prompts.set(id, prompt)
+    if (chance.happens(weather.crashes))
+      void clock.sleep(chance.between(100, 4000)).then(() => {
+        pod.prompts.clear()
+        pod.comfyAt = never
+      })
     // The process starts again: all is forgotten, and some seconds later it answers as if nothing had been.
     if (chance.happens(cloud.weather.forgets))
       void clock.sleep(chance.between(100, 4000)).then(() => {
@@ -163,20 +213,41 @@ export function createExecutor(world: PodWorld): Executor {
     return prompt
   }
   /** Until the prompt is done; a fault when the server no longer knows it. */
-  const follow = async (prompt: Prompt, machine: SimMachine, signal: AbortSignal) => {
+  const follow = async (prompt: Prompt, machine: SimMachine, on: TaskOn, signal: AbortSignal) => {
     while (clock.now() < prompt.doneAt) {
       await step(machine, signal, Math.min(world.lookMs + 200, prompt.doneAt - clock.now() + 1))
+      if (prompt.life.includes('message') && clock.now() < prompt.hangsAt) on.heard()
       if (!machine.pod.prompts.has(prompt.id)) throw fault('pod', 'prompt_lost')
-      if (prompt.state === 'interrupted') throw fault('transient', 'interrupted')
+      if (prompt.state === 'interrupted') throw fault('job', 'interrupted')
     }
     prompt.state = 'done'
   }
   return {
     name: 'sim',
     port: 8188,
-    async ready(machine, signal) {
+    async ready(machine, signal, absent = () => {}) {
       const { pod } = machine as SimMachine
-      while (!(clock.now() >= pod.comfyAt)) await step(machine as SimMachine, signal, 250)
+      while (!(clock.now() >= pod.comfyAt)) {
+        absent(true)
+        await step(machine as SimMachine, signal, 250)
+      }
+    },
+    async marks(machine, signal) {
+      await step(machine as SimMachine, signal, chance.between(10, 100))
+      const mark = (sign: Sign) =>
+        shows((machine as SimMachine).pod, sign, clock.now()) ? `${clock.now()}` : 'as ever'
+      return { log: mark('log'), file: mark('file') }
+    },
+    free: (machine, signal) => step(machine as SimMachine, signal, chance.between(10, 100)),
+    async restart(machine, signal) {
+      const { pod } = machine as SimMachine
+      await step(machine as SimMachine, signal, chance.between(50, 2000))
+      const isBeyond = [...pod.prompts.values()].some(
+        prompt => hangs(prompt, clock.now()) && prompt.heeds === 'nothing',
+      )
+      pod.prompts.clear()
+      if (isBeyond && chance.happens(0.5)) throw fault('pod', 'restart_impossible')
+      pod.comfyAt = isBeyond ? Number.POSITIVE_INFINITY : clock.now() + chance.between(500, 3000)
     },
     async run(task, anyMachine, on, signal) {
       const machine = anyMachine as SimMachine
@@ -187,6 +258,7 @@ export function createExecutor(world: PodWorld): Executor {
         await step(machine, signal, chance.between(50, 600))
         // Before the prompt is there: what fails later and leaves it running is a fault of the pod.
         let prompt = task.resumed ? pod.prompts.get(task.promptId) : undefined
+        if (!prompt && task.isTaken) throw fault('pod', 'prompt_lost')
         if (!prompt && chance.happens(weather.transientFault)) throw fault('transient', 'upload_timed_out')
         if (!prompt) {
           submitted = true
@@ -201,7 +273,7 @@ export function createExecutor(world: PodWorld): Executor {
         if (chance.happens(weather.jobFault)) throw ends('job', 'node_failed')
         if (chance.happens(weather.operatorFault)) throw ends('operator', 'bucket_key_refused')
         if (chance.happens(weather.podFault)) throw fault('pod', chance.pick(['out_of_memory', 'cuda_error']))
-        await follow(prompt, machine, signal)
+        await follow(prompt, machine, on, signal)
         on.gauge(AT_THE_END)
         const artifacts: Artifact[] = []
         for (let index = 0; index < FILES; index++) {
@@ -221,6 +293,8 @@ export function createExecutor(world: PodWorld): Executor {
         const prompt = pod.prompts.get(task.promptId)
         // Without a link nothing can be stopped: whoever asked must know that it may still run.
         if (submitted && prompt && !machine.up) throw fault('pod', 'connection_lost')
+        if (submitted && prompt && hangs(prompt, clock.now()) && prompt.heeds !== 'interrupt')
+          throw fault('pod', 'cancel_ignored')
         if (submitted && prompt) prompt.state = 'interrupted'
         throw fault('transient', 'cancelled')
       }

@@ -30,6 +30,9 @@ export function createPromises(world: World): Promises {
   const drained = new Set<string>()
   /** A person may start more pods than the run would, and after its end. */
   const startedByHand = new Set<string>()
+  /** When silence could be counted from at the earliest: an engine began to look, a link came back, a person asked to wait. */
+  const countsFrom = new Map<string, number>()
+  const posted = new Set<string>()
   const realOf = (pod: Pod): CloudPod | null => {
     if (pod.ref) return cloud.pods.get(pod.ref) ?? null
     for (const real of cloud.pods.values()) if (real.name === pod.name && cloud.alive(real)) return real
@@ -93,6 +96,22 @@ export function createPromises(world: World): Promises {
         tried(event)
         affordable(fleet.jobs.get(event.jobKey)?.runId ?? '', event.at)
         return
+      case 'engine.started':
+        countsFrom.set('engine', world.clock.now())
+        return
+      case 'pod.link_restored':
+        countsFrom.set(event.podId, world.clock.now())
+        return
+      case 'attempt.wait_requested':
+        countsFrom.set(`${event.jobKey} ${event.attempt}`, world.clock.now())
+        return
+      case 'attempt.stuck_step':
+        acted(event)
+        return
+      case 'attempt.failed':
+      case 'attempt.cancelled':
+        patient(event.jobKey, event.attempt)
+        return
       case 'artifact.stored':
         if (world.shelf.get(event.artifact.key) !== event.artifact.sha256)
           forbid(`${event.artifact.key} is in the journal and not in the bucket`)
@@ -143,6 +162,33 @@ export function createPromises(world: World): Promises {
       ({ requestedAt, fault }) => requestedAt >= job.openedAt && fault?.kind === 'transient',
     )
     if (lost.length >= world.limits.transientTries) forbid(`${jobKey} is tried again after ${lost.length} lost tries`)
+  }
+
+  /** Only what hangs is acted upon, and not while a person wants to wait. */
+  function acted({ jobKey, attempt: number, step }: Extract<Event, { type: 'attempt.stuck_step' }>): void {
+    const attempt = fleet.jobs.get(jobKey)?.attempts[number - 1]
+    if (!attempt || step === 'free') return
+    const now = world.clock.now()
+    const prompt = world.prompts.get(attempt.promptId)
+    if (!prompt || now - prompt.hangsAt < world.limits.stuckActMs / 2)
+      forbid(`${jobKey} is at work, and it comes to ${step}`)
+    const isFirst = attempt.stalls.at(-1)?.steps.length === 1
+    const askedAt = countsFrom.get(`${jobKey} ${number}`)
+    if (isFirst && askedAt !== undefined && now - askedAt < world.limits.stuckActMs - 1000)
+      forbid(`${jobKey} is to be waited for, and it comes to ${step}`)
+  }
+
+  /** A prompt that hangs is not left to itself. */
+  function patient(jobKey: string, number: number): void {
+    const attempt = fleet.jobs.get(jobKey)?.attempts[number - 1]
+    const prompt = attempt && world.prompts.get(attempt.promptId)
+    if (!prompt) return
+    const { stuckActMs, stuckLookMs, cancelMs, comfyStartMs, linkLostMs } = world.limits
+    const marks = ['engine', attempt.podId, `${jobKey} ${number}`].map(key => countsFrom.get(key) ?? 0)
+    const hungMs = world.clock.now() - Math.max(prompt.hangsAt, ...marks) - world.sleptMs
+    const steps = cancelMs * 2 + comfyStartMs * 2
+    const slack = linkLostMs + stuckLookMs * 4 + 5000
+    if (hungMs > stuckActMs + steps + slack) forbid(`${jobKey} hung for ${hungMs} ms`)
   }
 
   function completed({ jobKey, published }: Extract<Event, { type: 'job.completed' }>): void {
@@ -210,6 +256,9 @@ export function createPromises(world: World): Promises {
       const job = fleet.jobs.get(`${runId}/${jobId}`)
       if (!job || liveAttempt(job)?.promptId !== promptId)
         forbid(`${jobId} is submitted as ${promptId}, which the journal lacks`)
+      else if (posted.has(promptId) && liveAttempt(job)?.status === 'started')
+        forbid(`${jobId} is submitted as ${promptId} a second time`)
+      posted.add(promptId)
     },
     atRest,
   }

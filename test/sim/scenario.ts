@@ -5,6 +5,7 @@ import type { Fleet } from '../../src/domain/fleet.ts'
 import { isSettled } from '../../src/domain/job.ts'
 import { mayBill } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
+import { liveStall } from '../../src/domain/stuck.ts'
 import { BEGINNING, type Chance, createChance } from './clock.ts'
 import { offerOf, PER_HOUR } from './cloud.ts'
 import { GOOD_WEATHER, type Weather } from './weather.ts'
@@ -42,7 +43,11 @@ const WORST: Weather = {
   jobFault: 0.3,
   operatorFault: 0.1,
   forgets: 0.3,
-  hangs: 0.1,
+  hangs: 0.3,
+  deaf: 1,
+  crashes: 0.3,
+  slow: 0.5,
+  blind: 0.6,
   silent: 0.5,
   cancelIgnored: 1,
   publishFails: 0.5,
@@ -150,7 +155,19 @@ function command(fleet: Fleet, chance: Chance): Fact[] {
   const podId = pods.length > 0 ? chance.pick(pods).id : null
   const jobKey = chance.pick(jobs).key
   switch (
-    chance.pick(['kill', 'kill', 'drain', 'stop', 'start', 'cancel', 'cancel', 'retry', 'drain run', 'cancel run'])
+    chance.pick([
+      'kill',
+      'kill',
+      'drain',
+      'stop',
+      'start',
+      'cancel',
+      'cancel',
+      'retry',
+      'wait',
+      'drain run',
+      'cancel run',
+    ])
   ) {
     case 'kill':
       return podId ? [{ type: 'pod.release_requested', podId, cause: 'killed by you' }] : []
@@ -164,6 +181,11 @@ function command(fleet: Fleet, chance: Chance): Fact[] {
       return [{ type: 'job.cancel_requested', jobKey }]
     case 'retry':
       return jobs.filter(isSettled).map(job => ({ type: 'job.retry_requested', jobKey: job.key }))
+    case 'wait':
+      return jobs.flatMap(({ key, attempts }) => {
+        const live = attempts.at(-1)
+        return live && liveStall(live) ? [{ type: 'attempt.wait_requested', jobKey: key, attempt: live.number }] : []
+      })
     case 'drain run':
       return run?.status === 'running' ? [{ type: 'run.drain_requested', runId: RUN }] : []
     default:
@@ -176,6 +198,7 @@ function watchful(world: World, chance: Chance): void {
   const at = chance.pick([
     'attempt.requested',
     'attempt.started',
+    'attempt.stuck_warned',
     'pod.requested',
     'pod.created',
     'pod.ready',
@@ -185,6 +208,8 @@ function watchful(world: World, chance: Chance): void {
     event => event.type === at,
     () => {
       const event = world.events.findLast(({ type }) => type === at)
+      if (event?.type === 'attempt.stuck_warned')
+        return [{ type: 'attempt.wait_requested', jobKey: event.jobKey, attempt: event.attempt }]
       if (event && 'jobKey' in event) return [{ type: 'job.cancel_requested', jobKey: event.jobKey }]
       if (!event || !('podId' in event)) return
       const { podId } = event

@@ -55,6 +55,14 @@ export type Weather = {
   forgets: number
   /** ComfyUI never ends a prompt. */
   hangs: number
+  /** Of these, how many do not react to an interrupt; and of these again, how many do not react to a restart of ComfyUI. */
+  deaf: number
+  /** ComfyUI ends in the middle and stays away until somebody starts it. */
+  crashes: number
+  /** A prompt takes its time, and shows some signs of life only. */
+  slow: number
+  /** A connection has no nvidia-smi. */
+  blind: number
   /** A prompt is never said to have started. */
   silent: number
   /** A cancelled prompt does not stop. */
@@ -91,6 +99,10 @@ export const GOOD_WEATHER: Weather = {
   operatorFault: 0,
   forgets: 0,
   hangs: 0,
+  deaf: 0,
+  crashes: 0,
+  slow: 0,
+  blind: 0,
   silent: 0,
   cancelIgnored: 0,
   publishFails: 0,

@@ -7,12 +7,11 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/domain/limits.ts'
 import { mayBill, podCost } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
 import { type Engine, startEngine } from '../../src/engine/engine.ts'
-import { aborted } from '../../src/engine/settle.ts'
 import type { Clock, Provider } from '../../src/ports.ts'
 import { BEGINNING, createChance, createClock } from './clock.ts'
 import { CREATE_MAX_MS, createCloud, POLL_MS, SETTLE_MS, stoppedPerHour } from './cloud.ts'
 import { createSharedJournal, ProcessDied } from './journal.ts'
-import { createCourier, createDialer, createExecutor, type PodWorld } from './pod.ts'
+import { createCourier, createDialer, createExecutor, createSampler, type PodWorld } from './pod.ts'
 import { createWallClock, guard, type WallClock } from './process.ts'
 import { createPromises, same } from './promises.ts'
 import { GOOD_WEATHER, type Weather } from './weather.ts'
@@ -30,12 +29,18 @@ export const SIM_LIMITS: Limits = {
   linkLostMs: 10_000,
   cancelMs: 5_000,
   backoffMs: 500,
-  sampleMs: 60_000,
   teardownMs: 12_000,
   orderMs: 9_000,
   bootGuessMs: 6_000,
   jobGuessMs: 8_000,
   tryMs: 1_000,
+  stuckWarnMs: 15_000,
+  stuckActMs: 30_000,
+  stuckBusyActMs: 60_000,
+  stuckLookMs: 4_000,
+  comfyStartMs: 10_000,
+  comfyGoneMs: 4_000,
+  sampleMs: 5_000,
   listenMs: 1_000,
 }
 
@@ -75,6 +80,8 @@ export type World = PodWorld & {
   wall: WallClock
   /** How often it was set back. */
   setBacks: number
+  /** How long the machine was asleep, in all. */
+  sleptMs: number
   /** Micro-dollars on all meters together. */
   spend(): number
   /** What another process writes, `afterMs` from now. */
@@ -151,6 +158,7 @@ export function createWorld(options: WorldOptions): World {
     clock,
     cloud,
     shelf: new Map(),
+    prompts: new Map(),
     targets: new Map(),
     forbid,
     keyRefused: false,
@@ -168,11 +176,16 @@ export function createWorld(options: WorldOptions): World {
     limits: { ...SIM_LIMITS, ...options.limits },
     wall,
     setBacks: 0,
+    sleptMs: 0,
     submitted: task => promises.submitting(task),
     spend: () => [...fleet.pods.values()].reduce((sum, pod) => sum + podCost(pod, wall.now()), 0),
     later: (afterMs, command) => say(afterMs, () => command(fleet)),
     once: (when, act) => void watchers.push({ when, act }),
-    suspendAt: (afterMs, ms) => void clock.sleep(afterMs).then(() => clock.skip(ms)),
+    suspendAt: (afterMs, ms) =>
+      void clock.sleep(afterMs).then(() => {
+        world.sleptMs += ms
+        clock.skip(ms)
+      }),
     setClockAt: (afterMs, ms) =>
       void clock.sleep(afterMs).then(() => {
         if (ms < 0) world.setBacks++
@@ -243,7 +256,7 @@ export function createWorld(options: WorldOptions): World {
       dialer: guarded(createDialer(own, tunnels)),
       executor: guarded(createExecutor(own)),
       courier: guarded(createCourier(own)),
-      sampler: (_machine, _gpuCount, _everyMs, _on, signal) => aborted(signal),
+      sampler: createSampler(own),
       trace: { pod() {}, engine() {}, preview() {} },
       boot: () => ({ image: 'sim', diskGb: 1, env: {}, args: null, volume: null }),
       limits: world.limits,

@@ -61,3 +61,36 @@ test('the parts of a pod’s life follow each other without gaps and add up to i
     expect(entries.every(entry => entry.micro >= 0)).toBe(true)
   }
 })
+
+test('what a silent attempt cost is stuck from its last sign of life on, if it was warned of', () => {
+  const told = story().run().jobs('a', 'b').pod('pod-0001')
+  const silent = (jobId: string, ms: number) => {
+    const since = told.now
+    told.wait(ms)
+    told.tell({
+      type: 'attempt.stuck_warned',
+      jobKey: keyOf(jobId),
+      attempt: 1,
+      since,
+      silent: ['message'],
+      reason: '',
+    })
+    told.wait(ms)
+  }
+  told.start('a', 'pod-0001').wait(1000)
+  silent('a', 300_000)
+  told.tell({ type: 'attempt.stuck_cleared', jobKey: keyOf('a'), attempt: 1 }).wait(2000)
+  told.tell({ type: 'attempt.succeeded', jobKey: keyOf('a'), attempt: 1 })
+  told.start('b', 'pod-0001').wait(4000)
+  silent('b', 300_000)
+  told.fail('b', 'transient', 'attempt_stuck')
+  const entries = ledger(told.fleet, told.now)
+  expect(entries.map(({ cause, from, to }) => [cause, to - from])).toEqual([
+    ['render', 1000],
+    ['stuck', 600_000],
+    ['render', 2000],
+    ['failed', 4000],
+    ['stuck', 600_000],
+  ])
+  expect(entries.reduce((sum, { micro }) => sum + micro, 0)).toBe(podCost(told.fleet.pods.get('pod-0001')!, told.now))
+})

@@ -78,15 +78,30 @@ export function createComfyApi(base: string, clock: Clock) {
   return {
     base,
     systemStats: (signal: AbortSignal) => read('/system_stats', wire.systemStats, signal),
-    /** Whether it answers as ComfyUI does, within `timeoutMs`; false for any trouble. */
-    async answers(signal: AbortSignal, timeoutMs: number): Promise<boolean> {
+    /** well: it answers as ComfyUI does, within `timeoutMs`; absent: nothing takes the connection; busy: any other trouble. */
+    async answers(signal: AbortSignal, timeoutMs: number): Promise<'well' | 'absent' | 'busy'> {
+      let answer: Answer
       try {
-        return (
-          parse('GET /system_stats', await get('/system_stats', signal, timeoutMs), wire.systemStats).system !==
-          undefined
-        )
+        answer = await get('/system_stats', signal, timeoutMs)
+      } catch (error) {
+        // Something that takes connections and is silent holds the interpreter: a model load may do so for minutes.
+        return isTransient(error) && error.data.code !== 'http_timed_out' ? 'absent' : 'busy'
+      }
+      try {
+        return parse('GET /system_stats', answer, wire.systemStats).system === undefined ? 'busy' : 'well'
       } catch {
-        return false
+        return 'busy'
+      }
+    },
+    /** Changes with each line that ComfyUI writes; null where it does not tell (an older one, or another trouble). */
+    async logMark(signal: AbortSignal): Promise<string | null> {
+      try {
+        const entries = parse('GET /internal/logs/raw', await get('/internal/logs/raw', signal), wire.logLines).entries
+        const last = entries.at(-1)
+        return `${entries.length} ${last?.t ?? ''} ${last?.m ?? ''}`
+      } catch (error) {
+        if (isTransient(error)) return null
+        throw error
       }
     },
     /** null: there is no such class. */
@@ -150,6 +165,8 @@ export function createComfyApi(base: string, clock: Clock) {
     },
     /** Drops the entry from the history; files stay. */
     forget: (id: string, signal: AbortSignal) => post('/history', { delete: [id] }, signal),
+    /** Unloads models and drops the cache, as soon as nothing runs. */
+    free: (signal: AbortSignal) => post('/free', { unload_models: true, free_memory: true }, signal).then(() => {}),
     /** Drops what nodes left in the cache, before the next prompt starts. */
     dropCache: (signal: AbortSignal) => post('/free', { unload_models: false, free_memory: true }, signal),
   }

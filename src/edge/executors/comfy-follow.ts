@@ -104,7 +104,7 @@ export function followPrompt(options: {
   }
 }
 
-function lost(promptId: string): Fault {
+export function lost(promptId: string): Fault {
   return new Fault({
     kind: 'pod',
     code: 'prompt_lost',

@@ -22,7 +22,7 @@ export function watchPrompt(options: {
   promptId: string
   progress: Progress
   clock: Clock
-  on: Pick<TaskOn, 'preview' | 'log'>
+  on: Pick<TaskOn, 'preview' | 'log' | 'heard'>
   nudge(): void
   moved(): void
 }): Watch {
@@ -50,11 +50,14 @@ export function watchPrompt(options: {
         const verdict = progress.read(message, clock.now())
         if (verdict === 'over') options.nudge()
         if (verdict === 'changed') options.moved()
+        // The greeting of every new connection names the node, but no prompt: it says nothing new.
+        if (verdict === 'changed' && message.type !== 'other' && 'prompt_id' in message.data) on.heard()
       },
       bytes(bytes) {
         const frame = readFrame(bytes)
         if (frame.kind === 'text') on.log(`node ${frame.nodeId}: ${plain(frame.text)}`)
         if (frame.kind !== 'preview' || (frame.promptId ?? promptId) !== promptId) return
+        on.heard()
         const now = clock.now()
         if (now - previewedAt < PREVIEW_PAUSE_MS) return
         previewedAt = now

@@ -10,12 +10,14 @@ import { executionError } from '../../wire/comfy.ts'
 import { type ComfyApi, createComfyApi } from './comfy-api.ts'
 import { endFault } from './comfy-faults.ts'
 import { type ComfyFolders, findFolders } from './comfy-folders.ts'
-import { type Finished, followPrompt } from './comfy-follow.ts'
+import { type Finished, followPrompt, lost } from './comfy-follow.ts'
 import { neededNodes, outputPrefix } from './comfy-graph.ts'
+import { fileMark } from './comfy-marks.ts'
 import { missingFiles, selectFiles } from './comfy-outputs.ts'
 import { type KnownClasses, preflight } from './comfy-preflight.ts'
 import { createProgress } from './comfy-progress.ts'
 import { cancelPrompt, lookBefore } from './comfy-prompt.ts'
+import { rememberComfy, restartComfy } from './comfy-restart.ts'
 import { openScope, type Scope } from './comfy-scope.ts'
 import { submit } from './comfy-submit.ts'
 import { watchPrompt } from './comfy-watch.ts'
@@ -66,6 +68,7 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
     knownClasses.set(machine, classes)
     const folders = await foldersOf(api, machine, signal)
     const isThere = task.resumed && (await lookBefore(api, promptId, clock, signal))
+    if (!isThere && task.isTaken) throw lost(promptId)
     if (isThere) {
       on.log('the pod already has this prompt; following it')
     } else {
@@ -79,6 +82,7 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
     const isOutput = (name: string) => classes.get(name)?.isOutput === true
     const progress = createProgress(spec.graph, neededNodes(spec.graph, isOutput), promptId)
     let phase: 'queued' | 'running' = 'queued'
+    let heardState: 'pending' | 'running' | null = null
     const show = () => gauge({ phase, ...progress.reading() })
     const following = followPrompt({
       api,
@@ -90,6 +94,8 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
       on: {
         log: on.log,
         state(kind) {
+          if (kind !== heardState) on.heard()
+          heardState = kind
           phase = kind === 'running' ? 'running' : phase
           show()
         },
@@ -165,18 +171,49 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
     name: 'comfy',
     port,
 
-    async ready(machine, signal) {
+    async ready(machine, signal, absent = () => {}) {
       const scope = openScope(machine, signal)
       const api = createComfyApi(machine.reach(port), clock)
       try {
-        while (!(await api.answers(scope.signal, READY_CALL_MS))) {
+        for (;;) {
+          const answer = await api.answers(scope.signal, READY_CALL_MS)
+          if (answer === 'well') break
+          scope.signal.throwIfAborted()
+          absent(answer === 'absent')
           await clock.sleep(Math.min(READY_PAUSE_MS, pollMs), scope.signal)
           scope.signal.throwIfAborted()
         }
+        await rememberComfy(machine, scope.signal)
       } finally {
         scope.close()
       }
     },
+
+    async marks(machine, signal) {
+      const scope = openScope(machine, signal)
+      const api = createComfyApi(machine.reach(port), clock)
+      const folders = knownFolders.get(machine)
+      try {
+        const [log, file] = await Promise.all([
+          api.logMark(scope.signal),
+          folders ? fileMark(folders, machine, scope.signal) : null,
+        ])
+        return { log, file }
+      } finally {
+        scope.close()
+      }
+    },
+
+    async free(machine, signal) {
+      const scope = openScope(machine, signal)
+      try {
+        await createComfyApi(machine.reach(port), clock).free(scope.signal)
+      } finally {
+        scope.close()
+      }
+    },
+
+    restart: (machine, signal) => restartComfy(machine, signal),
 
     async run(task, machine, on, signal) {
       const scope = openScope(machine, signal)
