@@ -18,6 +18,7 @@ export const SENSES: Record<Cause, Sense> = {
   render: 'work',
   idle: 'waste',
   held: 'waste',
+  stuck: 'waste',
   failed: 'waste',
   stopped: 'waste',
   teardown: 'overhead',
