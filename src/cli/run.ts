@@ -68,7 +68,10 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       : !flags.on('plain') && canPaint()
         ? 'screen'
         : 'plain'
-  const ending = await accompany(follow, home, ordered.runId, mode, flags.on('ascii'))
+  const ending = await accompany(follow, home, ordered.runId, mode, {
+    ascii: flags.on('ascii'),
+    mouse: flags.on('mouse'),
+  })
   if (ending === 'background') {
     const { own } = follow
     await follow.close()
@@ -195,7 +198,7 @@ async function accompany(
   home: Home,
   runId: string,
   mode: Mode,
-  ascii: boolean,
+  look: { ascii: boolean; mouse: boolean },
 ): Promise<'over' | 'background' | 'interrupted'> {
   const open = () => openRunsOf(follow, runId)
   const over = closed(follow, runId)
@@ -228,7 +231,7 @@ async function accompany(
   try {
     if (mode === 'screen') {
       const { screen } = await import('./screen.ts')
-      const shown = screen(follow, home, runId, { readonly: false, ascii })
+      const shown = screen(follow, home, runId, { readonly: false, ...look })
       const left = await Promise.race([shown.left, gone])
       shown.close()
       if (left === 'interrupted') return left

@@ -17,10 +17,10 @@ const REFRESH_MS = 250
 /** Half-block cells: wider pictures would not be seen any better. */
 const PREVIEW_WIDTH = 64
 
-export type ScreenOptions = { readonly: boolean; ascii: boolean }
+export type ScreenOptions = { readonly: boolean; ascii: boolean; mouse: boolean }
 
 export function screen(follow: Follow, home: Home, runId: string | null, options: ScreenOptions): Dashboard {
-  const { term, colorTerm, noColor, locale } = terminalHints()
+  const { term, colorTerm, noColor, locale, tmux } = terminalHints()
   const previews = createPreviews(home)
   const logs = createLogs(home)
   const unmuffle = muffle(line => openTrace(home.dir, systemClock).engine(line))
@@ -37,7 +37,7 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
       preview: previews,
       engineAlive: () => follow.alive(),
     },
-    send: command => send(follow, command),
+    send: commands => send(follow, commands),
     runId,
     every,
     input: process.stdin,
@@ -46,6 +46,8 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
     colours: noColor ? 0 : /256|kitty|ghostty|alacritty|wezterm|direct/.test(term) || colorTerm ? 256 : 16,
     readonly: options.readonly,
     refreshMs: REFRESH_MS,
+    mouse: options.mouse,
+    tmux,
     endWhenDone: runId !== null,
   })
   void dashboard.left.then(() => {
@@ -78,11 +80,11 @@ function muffle(write: (line: string) => void): () => void {
   }
 }
 
-function send(follow: Follow, command: Command): void {
-  const facts = factsOf(command)
+function send(follow: Follow, commands: readonly Command[]): void {
+  const facts = commands.flatMap(factsOf)
   if (facts.length > 0) follow.command(facts)
-  else if (command.type === 'open') {
-    const port = follow.fleet.pods.get(command.podId)?.localPort
+  for (const command of commands) {
+    const port = command.type === 'open' ? follow.fleet.pods.get(command.podId)?.localPort : null
     if (port) openWithSystem(`http://127.0.0.1:${port}`)
   }
 }

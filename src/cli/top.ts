@@ -11,7 +11,11 @@ export async function top({ flags }: Invocation): Promise<number> {
   if (!canPaint()) throw usage('top needs a terminal', 'For pipes: autopod status, jobs or pods, with --json.')
   const home = openHome(flags)
   const follow = view(home)
-  const shown = screen(follow, home, null, { readonly: flags.on('readonly'), ascii: flags.on('ascii') })
+  const shown = screen(follow, home, null, {
+    readonly: flags.on('readonly'),
+    ascii: flags.on('ascii'),
+    mouse: flags.on('mouse'),
+  })
   const { promise: told, resolve } = Promise.withResolvers<void>()
   const quiet = onSignals({ interrupt: resolve, hangup: resolve })
   await Promise.race([shown.left, told])

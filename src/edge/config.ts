@@ -27,7 +27,14 @@ export function homeDir(): string {
 }
 
 /** What the terminal says of itself. */
-export function terminalHints(): { term: string; colorTerm: string; noColor: boolean; locale: string; ssh: boolean } {
+export function terminalHints(): {
+  term: string
+  colorTerm: string
+  noColor: boolean
+  locale: string
+  ssh: boolean
+  tmux: boolean
+} {
   const { env } = process
   return {
     term: env.TERM ?? '',
@@ -35,6 +42,7 @@ export function terminalHints(): { term: string; colorTerm: string; noColor: boo
     noColor: Boolean(env.NO_COLOR),
     locale: env.LC_ALL || env.LC_CTYPE || env.LANG || '',
     ssh: Boolean(env.SSH_CONNECTION),
+    tmux: Boolean(env.TMUX),
   }
 }
 

@@ -17,7 +17,8 @@ export type { Command, Leave, Picture } from './model.ts'
 
 export type DashboardOptions = {
   source: Source
-  send(command: Command): void
+  /** What one answer asks for, together. */
+  send(commands: readonly Command[]): void
   /** The run this screen belongs to; null = a viewer of the whole home. */
   runId: string | null
   /** Calls `fn` again and again; answers how to end it. */
@@ -29,6 +30,10 @@ export type DashboardOptions = {
   readonly: boolean
   /** Between frames, 250 as a rule; keys are answered at once. */
   refreshMs: number
+  /** Wheel and clicks from the start; `:mouse` changes it. */
+  mouse: boolean
+  /** The terminal is a pane of tmux. */
+  tmux: boolean
   /** Leaves by itself some seconds after the run ended if nobody pressed a key. */
   endWhenDone: boolean
 }
@@ -47,14 +52,16 @@ const SUSPEND_MS = 100
 
 export function openDashboard(options: DashboardOptions): Dashboard {
   const { source, input, output, every } = options
-  const painter = openPainter(output, options.ascii)
+  const painter = openPainter(output, options.ascii, options.tmux)
   const ink = palette(options.colours)
   const reader = newInputReader()
   const size = painter.size()
   const { promise: left, resolve: leave } = Promise.withResolvers<Leave>()
-  let model = newModel(size.width, size.height)
+  let model = { ...newModel(size.width, size.height), refreshMs: options.refreshMs, mouse: options.mouse }
   let frozen: Source | null = null
   let isOpen = true
+  let pace = options.refreshMs
+  let stopFrames = every(pace, frame)
   let isSuspended = false
   let cancelWait: (() => void) | null = null
   let lasting = { fleet: source.fleet(), seq: -1, memo: new Map<string, unknown>() }
@@ -94,14 +101,21 @@ export function openDashboard(options: DashboardOptions): Dashboard {
     model = result.model
     if (model.frozen && !frozen) frozen = freeze(source)
     if (!model.frozen) frozen = null
+    painter.mouse(model.mouse)
+    if (model.refreshMs !== pace) {
+      pace = model.refreshMs
+      stopFrames()
+      stopFrames = every(pace, frame)
+    }
+    const commands = result.effects.flatMap(effect => (effect.type === 'send' ? effect.command : []))
+    for (const command of commands) if (command.type === 'copy') painter.copy(command.text)
+    if (commands.length > 0) options.send(commands)
     for (const effect of result.effects) perform(effect)
   }
 
   function perform(effect: Effect): void {
     switch (effect.type) {
       case 'send':
-        if (effect.command.type === 'copy') painter.copy(effect.command.text)
-        options.send(effect.command)
         return
       case 'leave':
         close()
@@ -197,7 +211,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   input.on('error', lose)
   output.on('resize', frame)
   process.on('exit', close)
-  const stopFrames = every(options.refreshMs, frame)
+  painter.mouse(model.mouse)
   frame()
   return { left, close, suspend }
 }

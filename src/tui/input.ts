@@ -158,6 +158,7 @@ function paste(buffer: string): Cut {
 
 function named(parameters: string, final: string): Input | null {
   const [first = '', second = '', third = ''] = parameters.split(';')
+  if (parameters.startsWith('<')) return mouse(parameters.slice(1), final)
   if (/[<=>?]/.test(parameters)) return null
   if (final === 'u') return modified(Number(first), Number(second.split(':')[0] || 1)) // kitty's keyboard protocol
   if (final === '~') {
@@ -168,6 +169,14 @@ function named(parameters: string, final: string): Input | null {
   const name = FINALS[final]
   if (!name || (final >= 'P' && final <= 'S' && parameters !== '' && first !== '1')) return null
   return key(name)
+}
+
+/** SGR mouse reports (xterm 1006): `<button;column;rowM`, `m` for a release. Left button and wheel only; dragging and modifiers are not. */
+function mouse(parameters: string, final: string): Input | null {
+  const [button = Number.NaN, column = 0, row = 0] = parameters.split(';').map(Number)
+  const what = ({ 0: 'press', 64: 'wheel-up', 65: 'wheel-down' } as const)[button as 0]
+  const isPlace = Number.isInteger(column) && Number.isInteger(row) && column > 0 && row > 0
+  return what && final === 'M' && isPlace ? { type: 'mouse', what, x: column - 1, y: row - 1 } : null
 }
 
 /** Modifier bits plus one, as xterm and kitty send them: 1 shift, 2 alt, 4 ctrl. */

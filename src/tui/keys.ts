@@ -1,12 +1,12 @@
 // The one key table: handling, footer, `?` overlay, manual and tests are all made from it.
 
-import type { Job } from '../domain/job.ts'
-import { isSettled, liveAttempt } from '../domain/job.ts'
-import { mayBill, type Pod } from '../domain/pod.ts'
+import { type Job, liveAttempt } from '../domain/job.ts'
+import type { Pod } from '../domain/pod.ts'
 import type { Facts, Model } from './model.ts'
 import { isOver, podOfJob } from './state.ts'
+import { countFor, markedRows, type Rows, type Verb } from './targets.ts'
 
-export type Mode = 'table' | 'events' | 'details' | 'log' | 'filter' | 'dialog' | 'help'
+export type Mode = 'table' | 'costs' | 'events' | 'details' | 'log' | 'filter' | 'command' | 'dialog' | 'word' | 'help'
 
 /** What the keys act on now. */
 export type Context = {
@@ -15,6 +15,8 @@ export type Context = {
   facts: Facts
   job: Job | null
   pod: Pod | null
+  /** The marked rows, else the selected one: what dangerous keys act on. */
+  rows: Rows
 }
 
 export type Action =
@@ -28,7 +30,10 @@ export type Action =
   | 'previous-panel'
   | 'panel-jobs'
   | 'panel-pods'
+  | 'panel-costs'
   | 'panel-events'
+  | 'mark'
+  | 'mark-rows'
   | 'details'
   | 'log'
   | 'open'
@@ -43,6 +48,13 @@ export type Action =
   | 'sort-left'
   | 'sort-right'
   | 'sort-reverse'
+  | 'sort-by'
+  | 'command'
+  | 'complete'
+  | 'faster'
+  | 'slower'
+  | 'mouse'
+  | 'ascii'
   | 'follow'
   | 'freeze'
   | 'wrap'
@@ -68,10 +80,15 @@ export type Binding = {
   /** Changes something outside: absent with `--readonly`. */
   changes?: true
   valid?(context: Context): boolean
+  /** Its word after `:`; and what may follow it: rows, some of `words`, or any text. */
+  command?: string
+  takes?: 'jobs' | 'pods' | 'words' | 'text'
+  words?: readonly string[]
 }
 
 const ROWS: readonly Mode[] = ['table', 'details', 'log']
-const PAGES: readonly Mode[] = ['table', 'events', 'details', 'log']
+const PAGES: readonly Mode[] = ['table', 'costs', 'events', 'details', 'log']
+const PANELS: readonly Mode[] = ['table', 'costs', 'events']
 const LISTS: readonly Mode[] = ['table', 'events', 'details', 'log', 'help']
 
 export const BINDINGS: readonly Binding[] = [
@@ -81,80 +98,126 @@ export const BINDINGS: readonly Binding[] = [
   bind(['pgdn'], 'PgDn', '', 'page down', LISTS, 'page-down', null),
   bind(['g', 'home'], 'g', '', 'first row', LISTS, 'first', null),
   bind(['G', 'end'], 'G', 'end', 'last row; a log then follows its end', LISTS, 'last', null),
-  bind(['tab'], 'tab', 'next', 'next panel', ['table', 'events'], 'next-panel', 13),
-  bind(['shift-tab'], 'S-tab', '', 'previous panel', ['table', 'events'], 'previous-panel', null),
-  bind(['1'], '1', '', 'jobs', PAGES, 'panel-jobs', null),
-  bind(['2'], '2', '', 'pods', PAGES, 'panel-pods', null),
-  bind(['4'], '4', '', 'events', PAGES, 'panel-events', null),
-  bind(['enter'], 'enter', 'leave', 'leave the summary of a run that is over', ['table', 'events'], 'leave', 2, c =>
+  bind(['tab'], 'tab', 'next', 'next panel', PANELS, 'next-panel', 13),
+  bind(['shift-tab'], 'S-tab', '', 'previous panel', PANELS, 'previous-panel', null),
+  { ...bind(['1'], '1', '', 'jobs', PAGES, 'panel-jobs', null), command: 'jobs' },
+  { ...bind(['2'], '2', '', 'pods', PAGES, 'panel-pods', null), command: 'pods' },
+  { ...bind(['3'], '3', '', 'costs: spend and rate by cause', PAGES, 'panel-costs', null), command: 'costs' },
+  { ...bind(['4'], '4', '', 'events', PAGES, 'panel-events', null), command: 'events' },
+  bind(['space'], 'space', 'mark', 'mark the row; what is done next is done to all marked', ['table'], 'mark', 11, c =>
+    has(c),
+  ),
+  {
+    ...bind([], ':mark', '', 'mark all, the failed or no rows', [], 'mark-rows', null),
+    command: 'mark',
+    takes: 'words',
+    words: ['all', 'failed', 'none'],
+  },
+  bind(['enter'], 'enter', 'leave', 'leave the summary of a run that is over', PANELS, 'leave', 2, c =>
     isOver(c.facts),
   ),
-  bind(['enter'], 'enter', 'details', 'everything about the selected row', ['table'], 'details', 3, c => has(c)),
-  bind(['l'], 'l', 'logs', 'log of the job or pod, also after it is gone', ['table', 'details'], 'log', 4, c => has(c)),
-  bind(['o'], 'o', 'open GUI', 'open ComfyUI in the browser, copy its address', ROWS, 'open', 5, c =>
-    Boolean(c.pod && c.pod.status === 'ready' && c.pod.localPort),
-  ),
   {
-    ...bind(['k'], 'k', 'kill', 'terminate the pod (asks)', ROWS, 'kill', 6, c => c.pod !== null && mayBill(c.pod)),
-    changes: true,
-  },
-  {
-    ...bind(['s'], 's', 'stop', 'stop = pause the pod (asks)', ROWS, 'stop', 9, c => c.pod?.status === 'ready'),
-    changes: true,
+    ...bind(['enter'], 'enter', 'details', 'everything about the selected row', ['table'], 'details', 3, c => has(c)),
+    command: 'details',
+    takes: 'jobs',
   },
   {
     ...bind(
-      ['s'],
-      's',
-      'start',
-      'start the stopped pod again (asks)',
-      ROWS,
-      'start',
-      9,
-      c => c.pod?.status === 'stopped',
+      ['l', '5'],
+      'l',
+      'logs',
+      'log of the job or pod, also after it is gone',
+      ['table', 'details'],
+      'log',
+      4,
+      c => has(c),
     ),
-    changes: true,
+    command: 'logs',
+    takes: 'jobs',
   },
   {
-    ...bind(['c'], 'c', 'cancel', 'cancel the job (asks)', ROWS, 'cancel', 7, c =>
-      Boolean(c.job && !isSettled(c.job) && !c.job.cancelRequested),
+    ...bind(['o'], 'o', 'open GUI', 'open ComfyUI in the browser, copy its address', ROWS, 'open', 5, c =>
+      Boolean(c.pod && c.pod.status === 'ready' && c.pod.localPort),
     ),
-    changes: true,
+    command: 'open',
+    takes: 'pods',
+  },
+  dangerous('kill', 'k', 'terminate the pods (asks)', 6, 'pods'),
+  dangerous('stop', 's', 'stop = pause the pods (asks)', 9, 'pods'),
+  dangerous('start', 's', 'start stopped pods again (asks)', 9, 'pods', c => countFor('stop', c.rows) === 0),
+  dangerous('cancel', 'c', 'cancel the jobs (asks)', 7, 'jobs'),
+  dangerous('retry', 'r', 'run failed or cancelled jobs again', 6, 'jobs'),
+  dangerous('drain', 'd', 'finish the present job, then terminate the pod (asks)', 10, 'pods'),
+  {
+    ...bind(['y'], 'y', 'copy', 'copy the address of the GUI, or the ssh line of a pod', ROWS, 'copy', 14, c =>
+      Boolean(c.pod?.localPort || c.pod?.address),
+    ),
+    command: 'copy',
+    takes: 'pods',
   },
   {
-    ...bind(['r'], 'r', 'retry', 'run a failed or cancelled job again', ROWS, 'retry', 6, c =>
-      Boolean(c.job && (c.job.status === 'failed' || c.job.status === 'cancelled')),
-    ),
-    changes: true,
+    ...bind(['/'], '/', 'filter', 'show only rows with this text; esc clears', ['table'], 'filter', 8),
+    command: 'filter',
+    takes: 'text',
   },
-  {
-    ...bind(['d'], 'd', 'drain', 'finish the present job, then terminate the pod (asks)', ROWS, 'drain', 10, c =>
-      Boolean(c.pod && (c.pod.status === 'ready' || c.pod.status === 'booting') && !c.pod.draining),
-    ),
-    changes: true,
-  },
-  bind(['y'], 'y', 'copy', 'copy the address of the GUI, or the ssh line of a pod', ROWS, 'copy', 14, c =>
-    Boolean(c.pod?.localPort || c.pod?.address),
-  ),
-  bind(['/'], '/', 'filter', 'show only rows with this text; esc clears', ['table'], 'filter', 8),
+  bind([':'], ':', 'command', 'type a command; tab completes it', PAGES, 'command', 16),
   bind(['<'], '<', '', 'sort by the column before', ['table'], 'sort-left', null),
   bind(['>'], '>', '', 'sort by the next column', ['table'], 'sort-right', null),
   bind(['R'], 'R', '', 'reverse the order', ['table'], 'sort-reverse', null),
-  bind(['f'], 'f', '', 'the view follows the selected row, or stays', ['table'], 'follow', null),
-  bind(['z'], 'z', 'freeze', 'freeze the screen; the engine goes on', PAGES, 'freeze', 15, c => !c.model.frozen),
-  bind(['z'], 'z', 'go on', 'the frozen screen goes on', PAGES, 'freeze', 1, c => c.model.frozen),
+  {
+    ...bind([], ':sort', '', 'sort by a column, by attention, or in reverse', [], 'sort-by', null),
+    command: 'sort',
+    takes: 'words',
+  },
+  {
+    ...bind(['f'], 'f', '', 'the view follows the selected row, or stays', ['table'], 'follow', null),
+    command: 'follow',
+  },
+  {
+    ...bind(['z'], 'z', 'freeze', 'freeze the screen; the engine goes on', PAGES, 'freeze', 15, c => !c.model.frozen),
+    command: 'freeze',
+  },
+  {
+    ...bind(['z'], 'z', 'go on', 'the frozen screen goes on', PAGES, 'freeze', 1, c => c.model.frozen),
+    command: 'freeze',
+  },
+  { ...bind(['+'], '+', '', 'more frames a second', PAGES, 'faster', null), command: 'faster' },
+  { ...bind(['-'], '-', '', 'fewer frames a second', PAGES, 'slower', null), command: 'slower' },
+  {
+    ...bind([], ':mouse', '', 'the mouse: wheel and click select; off by default', [], 'mouse', null),
+    command: 'mouse',
+  },
+  { ...bind([], ':ascii', '', 'nothing but ASCII, and back', [], 'ascii', null), command: 'ascii' },
   bind(['w'], 'w', 'wrap', 'wrap long lines', ['log'], 'wrap', 4),
   bind(['t'], 't', 'times', 'show or hide times', ['log'], 'times', 4),
-  bind(['ctrl-l'], 'ctrl-l', '', 'paint the screen anew', PAGES, 'repaint', null),
-  bind(['ctrl-z'], 'ctrl-z', '', 'suspend this program; pods go on and are billed', PAGES, 'suspend', null),
-  bind(['?'], '?', 'keys', 'this list', PAGES, 'help', 1),
+  { ...bind(['ctrl-l'], 'ctrl-l', '', 'paint the screen anew', PAGES, 'repaint', null), command: 'repaint' },
+  {
+    ...bind(['ctrl-z'], 'ctrl-z', '', 'suspend this program; pods go on and are billed', PAGES, 'suspend', null),
+    command: 'suspend',
+  },
+  { ...bind(['?'], '?', 'keys', 'this list', PAGES, 'help', 1), command: 'help' },
   bind(['esc', '?', 'q', 'enter', 'ctrl-c'], 'esc', 'back', 'one step back; never leaves', ['help'], 'back', 2),
   bind(['esc'], 'esc', 'back', 'one step back; never leaves', ['details', 'log'], 'back', 2),
-  bind(['esc'], 'esc', 'clear filter', 'one step back; never leaves', ['table'], 'back', 2, c => c.model.filter !== ''),
-  bind(['q'], 'q', 'leave', 'leave; asks what becomes of the pods', PAGES, 'leave', 2),
+  bind(['esc'], 'esc', 'unmark', 'one step back; never leaves', ['table'], 'back', 2, c => hasMarks(c)),
+  bind(
+    ['esc'],
+    'esc',
+    'clear filter',
+    'one step back; never leaves',
+    ['table'],
+    'back',
+    2,
+    c => !hasMarks(c) && c.model.filter !== '',
+  ),
+  { ...bind(['q'], 'q', 'leave', 'leave; asks what becomes of the pods', PAGES, 'leave', 2), command: 'quit' },
   bind(['ctrl-c'], 'ctrl-c', '', 'leave; a second one drains, a third terminates', PAGES, 'leave', null),
   bind(['enter'], 'enter', 'keep', 'keep the filter', ['filter'], 'accept', 1),
   bind(['esc', 'ctrl-c'], 'esc', 'clear', 'clear the filter', ['filter'], 'back', 2),
+  bind(['enter'], 'enter', 'do it', 'do what the line says', ['command'], 'accept', 1),
+  bind(['tab'], 'tab', 'complete', 'complete the word', ['command'], 'complete', 2),
+  bind(['esc', 'ctrl-c'], 'esc', 'back', 'do nothing', ['command'], 'back', 3),
+  bind(['enter'], 'enter', 'do it', 'do it, once the word is there', ['word'], 'accept', 1),
+  bind(['esc', 'ctrl-c'], 'esc', 'back', 'change nothing', ['word'], 'back', 2),
   bind(['up', 'left', 'shift-tab', 'ctrl-p'], '↑', '', 'choose', ['dialog'], 'up', null),
   bind(['down', 'right', 'tab', 'ctrl-n'], '↓', '', 'choose', ['dialog'], 'down', null),
   bind(['enter'], 'enter', 'do it', 'do what is chosen', ['dialog'], 'accept', 1),
@@ -174,16 +237,37 @@ function bind(
   return { keys, shown, word, help, modes, action, footer, ...(valid ? { valid } : {}) }
 }
 
+/** Asks first; acts on the marked rows, else on the selected one. */
+function dangerous(
+  verb: Verb,
+  key: string,
+  help: string,
+  footer: number,
+  takes: 'jobs' | 'pods',
+  also: (context: Context) => boolean = () => true,
+): Binding {
+  const valid = (context: Context) => countFor(verb, context.rows) > 0 && also(context)
+  return { ...bind([key], key, verb, help, ROWS, verb, footer, valid), changes: true, command: verb, takes }
+}
+
+function hasMarks({ model }: Context): boolean {
+  return (model.panel === 'jobs' || model.panel === 'pods') && model[model.panel].marked.size > 0
+}
+
 function has(context: Context): boolean {
   return context.job !== null || context.pod !== null
 }
 
 export function modeOf(model: Model): Mode {
-  if (model.dialog) return 'dialog'
+  if (model.dialog)
+    return typeof model.dialog.ask === 'object' && 'word' in model.dialog.ask && model.dialog.ask.word
+      ? 'word'
+      : 'dialog'
   if (model.help) return 'help'
   if (model.editing) return 'filter'
+  if (model.command) return 'command'
   if (model.page) return model.page.type
-  return model.panel === 'events' ? 'events' : 'table'
+  return model.panel === 'events' || model.panel === 'costs' ? model.panel : 'table'
 }
 
 export function contextOf(model: Model, facts: Facts): Context {
@@ -205,7 +289,8 @@ export function contextOf(model: Model, facts: Facts): Context {
     pod = facts.fleet.pods.get(selected.podId) ?? null
     job = pod?.jobKey ? (facts.fleet.jobs.get(pod.jobKey) ?? null) : null
   }
-  return { mode: modeOf(model), model, facts, job, pod }
+  const rows = markedRows(model, facts) ?? { jobs: job ? [job] : [], pods: pod ? [pod] : [] }
+  return { mode: modeOf(model), model, facts, job, pod, rows }
 }
 
 function isValid(binding: Binding, context: Context): boolean {
@@ -234,5 +319,9 @@ export function footerOf(context: Context): Binding[] {
 
 /** What the overlay shows: the keys of the page below it, whether or not the selected row allows them. */
 export function helpOf(mode: Mode, readonly: boolean): Binding[] {
-  return BINDINGS.filter(binding => binding.modes.includes(mode) && !(binding.changes && readonly))
+  const isPage = PAGES.includes(mode)
+  return BINDINGS.filter(
+    binding =>
+      (binding.modes.includes(mode) || (isPage && binding.modes.length === 0)) && !(binding.changes && readonly),
+  )
 }

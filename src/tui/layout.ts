@@ -1,5 +1,5 @@
 // Where everything goes: pure arithmetic from the size of the terminal and what is open. A panel has one entry in `view`.
-import type { Facts, Model } from './model.ts'
+import type { Facts, Model, PanelName } from './model.ts'
 import { bannersOf } from './panels/banner.ts'
 import type { Region } from './screen.ts'
 
@@ -28,7 +28,7 @@ export function layoutOf(model: Model, facts: Facts): Layout | null {
   const bannerRows = bannersOf(facts, model).length
   const top = 2 + bannerRows
   const hasPane =
-    model.page === null && model.panel !== 'events' && width >= PANE_WIDTH_MIN && height >= PANE_HEIGHT_SCREEN_MIN
+    model.page === null && hasRows(model.panel) && width >= PANE_WIDTH_MIN && height >= PANE_HEIGHT_SCREEN_MIN
   // On a tall terminal the pane grows to a quarter, so that pictures get room.
   const paneRows = hasPane ? Math.max(PANE_HEIGHT, Math.floor(height / 4)) : 0
   return {
@@ -41,10 +41,15 @@ export function layoutOf(model: Model, facts: Facts): Layout | null {
   }
 }
 
+/** Panels with a table and a selected row. */
+export function hasRows(panel: PanelName): boolean {
+  return panel === 'jobs' || panel === 'pods'
+}
+
 /** Rows of a table, its head not counted; rows of a page or list. At least 1. */
 export function rowsOf(model: Model, facts: Facts): number {
   const layout = layoutOf(model, facts)
   const rows = layout?.main.height ?? 1
-  const isTable = model.page === null && model.panel !== 'events'
+  const isTable = model.page === null && hasRows(model.panel)
   return Math.max(1, isTable ? rows - 1 : model.page ? rows - 2 : rows)
 }

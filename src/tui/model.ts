@@ -72,8 +72,8 @@ export function allocationOf(facts: Facts): Allocation {
   return sinceEvent(facts, 'allocation', () => allocate(facts.fleet))
 }
 
-export type PanelName = 'jobs' | 'pods' | 'events'
-export const PANEL_NAMES: readonly PanelName[] = ['jobs', 'pods', 'events']
+export type PanelName = 'jobs' | 'pods' | 'costs' | 'events'
+export const PANEL_NAMES: readonly PanelName[] = ['jobs', 'pods', 'costs', 'events']
 
 export type Table = {
   /** A job key or pod id, never a row number. */
@@ -81,17 +81,26 @@ export type Table = {
   /** Where it stood last: only used when it is gone. */
   index: number
   top: number
+  /** Ids of marked rows: what is done next is done to all of them, shown or not. */
+  marked: ReadonlySet<string>
   /** Id of a column; `''` = the order that needs attention first. */
   sort: string
   reverse: boolean
 }
 
 /** What a dialog is about; it keeps the id it was opened for, whatever the selection does meanwhile. */
-export type Question = Extract<Command, { type: 'kill-pod' | 'stop-pod' | 'start-pod' | 'drain-pod' | 'cancel-job' }>
+export type Question = Extract<
+  Command,
+  { type: 'kill-pod' | 'stop-pod' | 'start-pod' | 'drain-pod' | 'cancel-job' | 'retry-job' }
+>
+/** The same question about several rows. `word` has to be typed before the answer counts; null = a button is enough. */
+export type Many = { type: 'many'; questions: readonly Question[]; word: string | null }
 export type Dialog = {
-  ask: Question | 'leave'
+  ask: Question | Many | 'leave'
   openedAt: Millis
   choice: number
+  /** What was typed of the word that is wanted. */
+  typed: string
   /** Second ctrl-c: drains at this moment unless a third one comes. */
   drainAt: Millis | null
 }
@@ -118,14 +127,25 @@ export type Model = {
   filter: string
   /** The filter line takes the keys. */
   editing: boolean
+  /** The line behind `:` while it takes the keys, and why it was not understood. */
+  command: { text: string; error: string } | null
   /** The view goes where the selected row goes. */
   follow: boolean
   frozen: boolean
+  /** Between frames. */
+  refreshMs: number
+  /** Wheel and clicks are asked for: off by default, the terminal's own selecting and copying needs the mouse. */
+  mouse: boolean
+  /** Nothing but ASCII, by wish; a terminal without Unicode has no choice. */
+  ascii: boolean
   notice: { text: string; until: Millis } | null
   touchedAt: Millis
 }
 
-const TABLE: Table = { selected: null, index: 0, top: 0, sort: '', reverse: false }
+/** Ways to go through time; + and - walk along. */
+export const REFRESHES_MS: readonly number[] = [100, 250, 500, 1000, 2000, 5000]
+
+const TABLE: Table = { selected: null, index: 0, top: 0, marked: new Set(), sort: '', reverse: false }
 
 export function newModel(width: number, height: number): Model {
   return {
@@ -141,8 +161,12 @@ export function newModel(width: number, height: number): Model {
     dialog: null,
     filter: '',
     editing: false,
+    command: null,
     follow: true,
     frozen: false,
+    refreshMs: 250,
+    mouse: false,
+    ascii: false,
     notice: null,
     touchedAt: 0,
   }

@@ -35,6 +35,8 @@ export type Painter = {
   repaint(): void
   /** Puts a text on the user's clipboard where the terminal allows it (OSC 52). */
   copy(text: string): void
+  /** Asks the terminal for wheel and clicks, or no longer; what it was is kept over a pause. */
+  mouse(on: boolean): void
   /** Gives the terminal back, or takes it again. */
   pause(): void
   resume(): void
@@ -45,7 +47,10 @@ export type Painter = {
 // Bracketed paste on; alternate scroll off, or the wheel would come as arrow keys.
 const ENTER = '\x1b[?2004h\x1b[?1007l'
 // CAN ends a sequence that was cut off; then synchronized output, paste and attributes as they were.
-const LEAVE = '\x18\x1b[?2026l\x1b[?2004l\x1b[?1007h\x1b[m\x1b[?25h'
+const LEAVE = '\x18\x1b[?2026l\x1b[?2004l\x1b[?1007h\x1b[?1006l\x1b[?1000l\x1b[m\x1b[?25h'
+// Presses and the wheel, in decimal coordinates; never motion, which floods a slow line (contracts/terminal B4).
+const MOUSE_ON = '\x1b[?1000h\x1b[?1006h'
+const MOUSE_OFF = '\x1b[?1006l\x1b[?1000l'
 // OSC 52 is cut off by xterm and others beyond this (base64, contracts/terminal B9).
 const CLIPBOARD_MAX = 74_994
 // A terminal that takes nothing for this long is left as it is: leaving must not hang.
@@ -54,10 +59,12 @@ const RESTORE_WAIT_MS = 5
 
 type Tty = NodeJS.WriteStream & { fd?: number; _handle?: { setBlocking?(blocking: boolean): void } }
 
-export function openPainter(output: NodeJS.WriteStream, ascii: boolean): Painter {
+/** `tmux`: the terminal is one of its panes. */
+export function openPainter(output: NodeJS.WriteStream, ascii: boolean, tmux: boolean): Painter {
   const tty: Tty = output
   let isOpen = true
   let isPaused = false
+  let hasMouse = false
   // While set, what blessed writes is kept here instead of going out.
   let captured: string | null = null
 
@@ -143,7 +150,16 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean): Painter
     },
     copy(text) {
       const base64 = Buffer.from(text).toString('base64')
-      if (isOpen && !isPaused && base64.length <= CLIPBOARD_MAX) output.write(`\x1b]52;c;${base64}\x07`)
+      if (!isOpen || isPaused || base64.length > CLIPBOARD_MAX) return
+      const sequence = `\x1b]52;c;${base64}\x07`
+      output.write(sequence)
+      // tmux takes it with `set-clipboard on` only; wrapped, it goes through to the terminal with `allow-passthrough on` (tmux 3.3 manual).
+      if (tmux) output.write(`\x1bPtmux;${sequence.replaceAll('\x1b', '\x1b\x1b')}\x1b\\`)
+    },
+    mouse(on) {
+      if (on === hasMouse) return
+      hasMouse = on
+      if (isOpen && !isPaused) output.write(on ? MOUSE_ON : MOUSE_OFF)
     },
     pause() {
       if (!isOpen || isPaused) return
@@ -155,7 +171,7 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean): Painter
       isPaused = false
       setBlocking(tty, false)
       screen.enter()
-      output.write(ENTER)
+      output.write(hasMouse ? ENTER + MOUSE_ON : ENTER)
       resize()
     },
     close() {

@@ -59,6 +59,7 @@ export type TableOptions<Row> = {
   rows: readonly Row[]
   /** Row among the visible ones; -1 = none. */
   selected: number
+  isMarked(row: Row): boolean
   sort: string
   reverse: boolean
   empty: string
@@ -78,8 +79,10 @@ export function drawTable<Row>(screen: Screen, region: Region, options: TableOpt
     const y = region.y + 1 + index
     if (y >= region.y + region.height) break
     drawRow(screen, region, y, fitted, row)
+    const isMarked = options.isMarked(row)
+    if (isMarked) put(screen, region.x, y, '●', ink.key)
     if (index === options.selected) {
-      put(screen, region.x, y, '›', ink.key)
+      if (!isMarked) put(screen, region.x, y, '›', ink.key)
       select(screen, region.x, y, region.width)
     }
   }

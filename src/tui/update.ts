@@ -1,20 +1,25 @@
 // Model and key → model and effects. Pure; `settle` then brings selection and scrolling in line with what is known now.
 
-import { type Action, bindingOf, type Context, contextOf, modeOf, unavailable } from './keys.ts'
+import { completed, meaningOf } from './command.ts'
+import { type Action, bindingOf, type Context, contextOf, unavailable } from './keys.ts'
 import { rowsOf } from './layout.ts'
-import type { Dialog, Effect, Facts, Model, Page, PanelName, Question, Table } from './model.ts'
-import { PANEL_NAMES } from './model.ts'
-import { JOB_SORTS, jobOrder, POD_SORTS, podOrder } from './order.ts'
+import { edited, extended } from './line.ts'
+import type { Dialog, Effect, Facts, Model, Page, PanelName } from './model.ts'
+import { PANEL_NAMES, REFRESHES_MS } from './model.ts'
+import { jobOrder, podOrder } from './order.ts'
 import { LINGER_MS } from './panels/banner.ts'
 import { detailLines, sshLine } from './panels/detail.ts'
 import { asksOnLeave, dialogText } from './panels/dialog.ts'
 import { eventsTop, shownEvents } from './panels/events.ts'
 import { helpScroll } from './panels/footer.ts'
 import { anchorAt, anchorIndex } from './panels/log.ts'
+import { type Pointer, pressed, WHEEL_ROWS } from './pointer.ts'
 import { isOver, runOfScreen } from './state.ts'
+import { isEverything, questionsFor, type Verb } from './targets.ts'
 import { clean } from './text.ts'
+import { reveal, rowsToMark, settleTable, sorted, sortedBy, tabled, toggled, unmarked } from './update-rows.ts'
 
-export type Input = { type: 'key'; name: string } | { type: 'paste'; text: string }
+export type Input = { type: 'key'; name: string } | { type: 'paste'; text: string } | Pointer
 export type Update = { model: Model; effects: Effect[] }
 
 /** A key that was on its way when the dialog opened was meant for something else. */
@@ -22,19 +27,21 @@ export const DIALOG_DEAF_MS = 300
 /** Between the second ctrl-c (drain) and its effect: room for the third (terminate). */
 export const DRAIN_GRACE_MS = 1500
 const NOTICE_MS = 4000
-const FILTER_MAX = 60
+/** What has to be typed before every pod is ended. */
+const WORD = 'terminate'
 
 const NONE: Effect[] = []
 const only = (model: Model): Update => ({ model, effects: NONE })
 
 export function update(before: Model, input: Input, facts: Facts): Update {
   const model = { ...before, touchedAt: facts.clock, notice: null }
-  if (input.type === 'paste') return only(model.editing ? typed(model, input.text) : model)
+  if (input.type === 'paste') return only(pasted(model, input.text))
   const context = contextOf(model, facts)
+  if (input.type === 'mouse') return only(pointed(input, context))
   if (model.dialog) return dialogKey(model, model.dialog, input.name, context)
   const binding = bindingOf(input.name, context)
   if (binding) return thawed(act(binding.action, context))
-  if (context.mode === 'filter') return only(filterKey(model, input.name))
+  if (context.mode === 'filter' || context.mode === 'command') return only(lineKey(model, input.name))
   const known = unavailable(input.name, context)
   return only(known ? noticed(model, facts, why(known.help, context)) : model)
 }
@@ -61,19 +68,7 @@ export function settle(before: Model, facts: Facts, width: number, height: numbe
   return only(model)
 }
 
-function settleTable(table: Table, order: readonly string[], rows: number, follow: boolean): Table {
-  if (order.length === 0) return { ...table, selected: null, index: 0, top: 0 }
-  const found = table.selected === null ? -1 : order.indexOf(table.selected)
-  const index = found === -1 ? Math.min(table.index, order.length - 1) : found
-  const top = Math.max(0, Math.min(table.top, order.length - rows))
-  return { ...table, selected: order[index] ?? null, index, top: follow ? reveal(top, index, rows) : top }
-}
-
-function reveal(top: number, index: number, rows: number): number {
-  return index < top ? index : index >= top + rows ? index - rows + 1 : top
-}
-
-function act(action: Action, context: Context): Update {
+function act(action: Action, context: Context, words: readonly string[] = []): Update {
   const { model, facts, job, pod } = context
   switch (action) {
     case 'up':
@@ -92,6 +87,8 @@ function act(action: Action, context: Context): Update {
       return only(opened(model, 'jobs'))
     case 'panel-pods':
       return only(opened(model, 'pods'))
+    case 'panel-costs':
+      return only(opened(model, 'costs'))
     case 'panel-events':
       return only(opened(model, 'events'))
     case 'details':
@@ -115,21 +112,16 @@ function act(action: Action, context: Context): Update {
         ],
       }
     case 'kill':
-      return only(pod ? asked(model, facts, { type: 'kill-pod', podId: pod.id }) : model)
     case 'stop':
-      return only(pod ? asked(model, facts, { type: 'stop-pod', podId: pod.id }) : model)
     case 'start':
-      return only(pod ? asked(model, facts, { type: 'start-pod', podId: pod.id }) : model)
     case 'drain':
-      return only(pod ? asked(model, facts, { type: 'drain-pod', podId: pod.id }) : model)
     case 'cancel':
-      return only(job ? asked(model, facts, { type: 'cancel-job', jobKey: job.key }) : model)
     case 'retry':
-      if (!job) return only(model)
-      return {
-        model: noticed(model, facts, `${job.spec.jobId} is to be run again`),
-        effects: [{ type: 'send', command: { type: 'retry-job', jobKey: job.key } }],
-      }
+      return asked(action, context)
+    case 'mark':
+      return only(moved('down', { ...context, model: tabled(model, toggled) }))
+    case 'mark-rows':
+      return only(tabled(model, table => ({ ...table, marked: new Set(rowsToMark(words[0] ?? '', context)) })))
     case 'copy': {
       const address = pod?.localPort ? `http://127.0.0.1:${pod.localPort}` : null
       const text = pod && (model.panel === 'pods' ? (sshLine(pod) ?? address) : (address ?? sshLine(pod)))
@@ -140,15 +132,35 @@ function act(action: Action, context: Context): Update {
       }
     }
     case 'filter':
-      return only({ ...model, editing: true })
+      return only(words.length > 0 ? { ...model, filter: clean(words.join(' ')) } : { ...model, editing: true })
+    case 'command':
+      return only({ ...model, command: { text: '', error: '' } })
+    case 'complete':
+      return only(lined(model, completed(model.command?.text ?? '', under(context))))
     case 'accept':
-      return only({ ...model, editing: false })
+      return model.command ? obeyed(model.command.text, context) : only({ ...model, editing: false })
     case 'sort-left':
       return only(sorted(model, -1))
     case 'sort-right':
       return only(sorted(model, 1))
     case 'sort-reverse':
       return only(tabled(model, table => ({ ...table, reverse: !table.reverse })))
+    case 'sort-by':
+      return only(words.reduce(sortedBy, model))
+    case 'faster':
+    case 'slower': {
+      const at = REFRESHES_MS.indexOf(model.refreshMs) + (action === 'slower' ? 1 : -1)
+      const refreshMs = REFRESHES_MS[Math.max(0, Math.min(REFRESHES_MS.length - 1, at))] ?? model.refreshMs
+      return only(noticed({ ...model, refreshMs }, facts, `a frame every ${refreshMs / 1000} s`))
+    }
+    case 'mouse': {
+      const text = model.mouse
+        ? 'the mouse is the terminal’s again'
+        : 'wheel and clicks select; :mouse again gives them back'
+      return only(noticed({ ...model, mouse: !model.mouse }, facts, text))
+    }
+    case 'ascii':
+      return only({ ...model, ascii: !model.ascii })
     case 'follow': {
       const text = model.follow ? 'the view stays where it is' : 'the view follows the selected row'
       return only(noticed({ ...model, follow: !model.follow }, facts, text))
@@ -183,11 +195,39 @@ function leaving(model: Model, facts: Facts): Update {
 }
 
 function newDialog(ask: Dialog['ask'], facts: Facts): Dialog {
-  return { ask, openedAt: facts.clock, choice: 0, drainAt: null }
+  return { ask, openedAt: facts.clock, choice: 0, typed: '', drainAt: null }
 }
 
-function asked(model: Model, facts: Facts, ask: Question): Model {
-  return { ...model, dialog: newDialog(ask, facts) }
+/** One row is asked about by its own words, several together. To run one job again needs no question. */
+function asked(verb: Verb, context: Context): Update {
+  const { model, facts, rows } = context
+  const questions = questionsFor(verb, rows)
+  const [first] = questions
+  if (!first) return only(model)
+  if (questions.length === 1 && first.type === 'retry-job') {
+    const notice = `${first.jobKey.slice(first.jobKey.indexOf('/') + 1)} is to be run again`
+    return { model: noticed(unmarked(model), facts, notice), effects: [{ type: 'send', command: first }] }
+  }
+  const word = isEverything(questions, facts) ? WORD : null
+  return only({
+    ...model,
+    dialog: newDialog(questions.length === 1 ? first : { type: 'many', questions, word }, facts),
+  })
+}
+
+/** What a command line acts on: the page below it. */
+function under({ model, facts }: Context): Context {
+  return contextOf({ ...model, command: null }, facts)
+}
+
+function obeyed(line: string, context: Context): Update {
+  const below = under(context)
+  if (line.trim() === '') return only(below.model)
+  const meaning = meaningOf(line, below)
+  if (typeof meaning === 'string') return only({ ...context.model, command: { text: line, error: meaning } })
+  const { rows, words, binding } = meaning
+  const chosen = rows ? { ...below, rows, job: rows.jobs[0] ?? null, pod: rows.pods[0] ?? null } : below
+  return thawed(act(binding.action, chosen, words))
 }
 
 function dialogKey(model: Model, dialog: Dialog, key: string, context: Context): Update {
@@ -200,6 +240,8 @@ function dialogKey(model: Model, dialog: Dialog, key: string, context: Context):
     return only({ ...model, dialog: { ...dialog, choice: 1, drainAt: facts.clock + DRAIN_GRACE_MS } })
   }
   const { buttons } = dialogText(dialog, facts)
+  // Enter before the word is complete is no answer.
+  if (context.mode === 'word' && buttons.length === 0 && key === 'enter') return only(model)
   const choice = Math.min(dialog.choice, buttons.length - 1)
   switch (bindingOf(key, context)?.action) {
     case 'up':
@@ -212,12 +254,24 @@ function dialogKey(model: Model, dialog: Dialog, key: string, context: Context):
     case 'back':
       return only({ ...model, dialog: null })
     case 'accept': {
-      const effect = buttons[choice]?.effect
-      return { model: { ...model, dialog: null }, effects: effect ? [effect] : NONE }
+      const effects = buttons[choice]?.effects ?? []
+      return { model: { ...(effects.length > 0 ? unmarked(model) : model), dialog: null }, effects: [...effects] }
     }
     default:
-      return only(model)
+      return only(
+        context.mode === 'word' ? { ...model, dialog: { ...dialog, typed: edited(dialog.typed, key) } } : model,
+      )
   }
+}
+
+function pointed(input: Pointer, context: Context): Model {
+  const { model, mode } = context
+  if (!model.mouse || mode === 'dialog' || mode === 'word' || mode === 'filter' || mode === 'command') return model
+  if (input.what === 'press') return mode === 'help' ? model : pressed(model, input, context.facts)
+  let after = model
+  for (let row = 0; row < WHEEL_ROWS; row++)
+    after = moved(input.what === 'wheel-up' ? 'up' : 'down', { ...context, model: after })
+  return after
 }
 
 function moved(action: Action, context: Context): Model {
@@ -246,22 +300,11 @@ function moved(action: Action, context: Context): Model {
     const to = Math.max(0, eventsTop(events, model.eventsFrom, rows) + step)
     return { ...model, eventsFrom: to >= events.length - rows ? null : (events[to]?.seq ?? null) }
   }
+  if (model.panel === 'costs') return model
   const order = model.panel === 'jobs' ? jobOrder(model, facts) : podOrder(model, facts)
   return tabled(model, table => {
     const index = Math.max(0, Math.min(order.length - 1, table.index + step))
     return { ...table, index, selected: order[index] ?? null, top: reveal(table.top, index, rows) }
-  })
-}
-
-function tabled(model: Model, change: (table: Table) => Table): Model {
-  return model.panel === 'pods' ? { ...model, pods: change(model.pods) } : { ...model, jobs: change(model.jobs) }
-}
-
-function sorted(model: Model, step: number): Model {
-  const sorts = model.panel === 'pods' ? POD_SORTS : JOB_SORTS
-  return tabled(model, table => {
-    const at = (sorts.indexOf(table.sort) + step + sorts.length) % sorts.length
-    return { ...table, sort: sorts[at] ?? '' }
   })
 }
 
@@ -273,19 +316,29 @@ function opened(model: Model, panel: PanelName): Model {
 function backed(model: Model): Model {
   if (model.help) return { ...model, help: false }
   if (model.editing) return { ...model, editing: false, filter: '' }
+  if (model.command) return { ...model, command: null }
   if (model.page) return { ...model, page: null }
-  return { ...model, filter: '' }
+  const cleared = unmarked(model)
+  const hadMarks = cleared.jobs !== model.jobs || cleared.pods !== model.pods
+  return hadMarks ? cleared : { ...model, filter: '' }
 }
 
-function filterKey(model: Model, key: string): Model {
-  if (key === 'backspace') return { ...model, filter: [...model.filter].slice(0, -1).join('') }
-  if (key === 'ctrl-u') return { ...model, filter: '' }
-  if (key === 'space') return typed(model, ' ')
-  return [...key].length === 1 ? typed(model, key) : model
+function lineKey(model: Model, key: string): Model {
+  if (!model.command) return { ...model, filter: edited(model.filter, key) }
+  // Backspace in an empty line leaves it, as in vim.
+  if (key === 'backspace' && model.command.text === '') return { ...model, command: null }
+  return lined(model, edited(model.command.text, key))
 }
 
-function typed(model: Model, text: string): Model {
-  return { ...model, filter: [...model.filter, ...clean(text)].slice(0, FILTER_MAX).join('') }
+function lined(model: Model, text: string): Model {
+  return { ...model, command: { text, error: '' } }
+}
+
+/** Pasted text goes into the line that takes the keys, and nowhere else; not into the word that guards every pod. */
+function pasted(model: Model, text: string): Model {
+  if (model.dialog || model.help) return model
+  if (model.editing) return { ...model, filter: extended(model.filter, text) }
+  return model.command ? lined(model, extended(model.command.text, text)) : model
 }
 
 function noticed(model: Model, facts: Facts, text: string): Model {
@@ -296,7 +349,6 @@ function noticed(model: Model, facts: Facts, text: string): Model {
 function why(help: string, context: Context): string {
   const { facts, job, pod } = context
   if (facts.readonly) return 'this screen is read only'
-  if (job && !pod && modeOf(context.model) !== 'filter')
-    return `${job.spec.jobId} has no pod now; not possible: ${help}`
+  if (job && !pod) return `${job.spec.jobId} has no pod now; not possible: ${help}`
   return `not possible here: ${help}`
 }

@@ -2,6 +2,7 @@
 import { HEIGHT_MIN, layoutOf, WIDTH_MIN } from './layout.ts'
 import type { Facts, Model, PanelName } from './model.ts'
 import { drawBanners } from './panels/banner.ts'
+import { drawCosts } from './panels/costs.ts'
 import { drawDetails, drawPane } from './panels/detail.ts'
 import { drawDialog } from './panels/dialog.ts'
 import { drawEvents } from './panels/events.ts'
@@ -16,10 +17,10 @@ import type { Palette } from './style.ts'
 type Draw = (screen: Screen, region: Region, facts: Facts, model: Model) => void
 
 /** A new panel is one line here and one name in the model. */
-const PANELS: Record<PanelName, Draw> = { jobs: drawJobs, pods: drawPods, events: drawEvents }
+const PANELS: Record<PanelName, Draw> = { jobs: drawJobs, pods: drawPods, costs: drawCosts, events: drawEvents }
 
 export function view(model: Model, facts: Facts, ink: Palette, ascii: boolean): Screen {
-  const screen = newScreen(model.width, model.height, ink, ascii)
+  const screen = newScreen(model.width, model.height, ink, ascii || model.ascii)
   const layout = layoutOf(model, facts)
   if (!layout) {
     drawTooSmall(screen)

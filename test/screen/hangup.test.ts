@@ -34,6 +34,8 @@ function options(runId: string | null): { options: DashboardOptions; input: Pass
       colours: 256,
       readonly: false,
       refreshMs: 250,
+      mouse: false,
+      tmux: false,
       endWhenDone: false,
     },
   }

@@ -3,7 +3,14 @@ import { expect, test } from 'vitest'
 import { newInputReader } from '../../src/tui/input.ts'
 import type { Input } from '../../src/tui/update.ts'
 
-const named = (inputs: Input[]) => inputs.map(input => (input.type === 'key' ? input.name : `paste:${input.text}`))
+const named = (inputs: Input[]) =>
+  inputs.map(input =>
+    input.type === 'key'
+      ? input.name
+      : input.type === 'paste'
+        ? `paste:${input.text}`
+        : `${input.what}:${input.x},${input.y}`,
+  )
 
 /** Everything in one packet. */
 function read(...packets: string[]): string[] {
@@ -67,7 +74,12 @@ test('answers of the terminal, mouse reports and unknown sequences are swallowed
     '\x1b]11;rgb:1c1c/1c1c/1c1c\x1b\\',
     '\x1b[?62;1;4c',
     '\x1bP>|XTerm(390)\x1b\\',
-    '\x1b[<64;10;5M\x1b[<64;10;5M',
+    '\x1b[<64;10;M',
+    '\x1b[<0;0;5M',
+    '\x1b[<0;10;5m',
+    '\x1b[<35;10;5M',
+    '\x1b[<4;10;5M',
+    '\x1b[<0;;5M',
     '\x1b[M !!',
     '\x1b[12;40R',
     '\x1b[I\x1b[O',
@@ -78,6 +90,13 @@ test('answers of the terminal, mouse reports and unknown sequences are swallowed
     expect(read(`${noise}x`), JSON.stringify(noise)).toEqual(['x'])
     expect(read(...noise, 'x'), JSON.stringify(noise)).toEqual(['x'])
   }
+})
+
+test('a press of the left button and each notch of the wheel are one event, in one packet or cut', () => {
+  const text = '\x1b[<0;10;5M\x1b[<64;10;5M\x1b[<65;1;1Mx'
+  const events = ['press:9,4', 'wheel-up:9,4', 'wheel-down:0,0', 'x']
+  expect(read(text)).toEqual(events)
+  expect(read(...text)).toEqual(events)
 })
 
 test('keys of the kitty protocol and of modifyOtherKeys are the plain ones', () => {

@@ -34,7 +34,7 @@ function screenOf(world: World, columns: number, rows: number) {
 
 function painted(columns: number, rows: number, use: (painter: Painter, counter: Counter) => void): void {
   const count = counter(columns, rows)
-  const painter = openPainter(count.stream, false)
+  const painter = openPainter(count.stream, false, false)
   try {
     use(painter, count)
   } finally {
@@ -68,7 +68,7 @@ test('a repaint writes the whole frame again', () =>
 
 test('a terminal that takes nothing gets nothing more, and the painter returns at once', () => {
   const stuck = Object.assign(new PassThrough({ highWaterMark: 1 }), { columns: 80, rows: 24, isTTY: true })
-  const painter = openPainter(stuck as unknown as NodeJS.WriteStream, false)
+  const painter = openPainter(stuck as unknown as NodeJS.WriteStream, false, false)
   const world = busyWorld()
   painter.paint(screenOf(world, 80, 24))
   const queued = stuck.writableLength

@@ -34,7 +34,7 @@ dashboard = openDashboard({
     preview: facts.preview,
     engineAlive: () => true,
   },
-  send: tell,
+  send: commands => commands.forEach(tell),
   runId: kind === 'viewer' ? null : RUN,
   every(ms, fn) {
     const timer = setInterval(fn, ms)
@@ -46,6 +46,8 @@ dashboard = openDashboard({
   colours: colours === '0' ? 0 : colours === '16' ? 16 : 256,
   readonly: kind === 'readonly',
   refreshMs: isStill ? 20 : 250,
+  mouse: false,
+  tmux: false,
   endWhenDone: false,
 })
 const how = await dashboard.left

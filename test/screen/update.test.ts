@@ -1,42 +1,9 @@
 // Keys and what they do to the model: the one table, tried key by key.
 import { expect, test } from 'vitest'
 import { BINDINGS, contextOf, footerOf } from '../../src/tui/keys.ts'
-import { type Effect, type Facts, type Model, newModel } from '../../src/tui/model.ts'
-import { textOf } from '../../src/tui/screen.ts'
-import { palette } from '../../src/tui/style.ts'
-import { DIALOG_DEAF_MS, DRAIN_GRACE_MS, settle, update } from '../../src/tui/update.ts'
-import { view } from '../../src/tui/view.ts'
-import { busyWorld, factsOf, largeWorld, MINUTE, RUN, SECOND, type World } from './fleets.ts'
-
-/** A dashboard without a terminal: keys in, effects out, time in our hands. */
-function desk(world: World, changes: Partial<Facts> = {}, width = 80, height = 24) {
-  let model: Model = newModel(width, height)
-  const facts = () => factsOf(world, changes)
-  const effects: Effect[] = []
-  const take = (result: { model: Model; effects: Effect[] }) => {
-    model = result.model
-    effects.push(...result.effects)
-  }
-  const tick = () => take(settle(model, facts(), width, height))
-  tick()
-  return {
-    effects,
-    tick,
-    model: () => model,
-    text: () => textOf(view(model, facts(), palette(0), false)),
-    press(...keys: string[]) {
-      for (const name of keys) {
-        tick()
-        take(update(model, { type: 'key', name }, facts()))
-      }
-      tick()
-    },
-    paste(text: string) {
-      take(update(model, { type: 'paste', text }, facts()))
-      tick()
-    },
-  }
-}
+import { DIALOG_DEAF_MS, DRAIN_GRACE_MS } from '../../src/tui/update.ts'
+import { desk } from './desk.ts'
+import { busyWorld, factsOf, largeWorld, MINUTE, RUN, SECOND } from './fleets.ts'
 
 const fault = { kind: 'job' as const, code: 'memory_exhausted', message: 'out of memory' }
 

@@ -1,29 +1,101 @@
 // The dialogs: what is about to happen to what, what it costs and loses, the harmless button first.
 import { jobCost } from '../../domain/cost.ts'
-import { type Job, liveAttempt } from '../../domain/job.ts'
+import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { mayBill, podCost } from '../../domain/pod.ts'
 import { formatUsd } from '../../domain/units.ts'
-import { allocationOf, type Dialog, type Effect, type Facts, type Model, type Question } from '../model.ts'
+import { allocationOf, type Dialog, type Effect, type Facts, type Many, type Model, type Question } from '../model.ts'
 import { fill, frame, put, type Screen } from '../screen.ts'
 import { countJobs, gaugeOf, isOver, livePods, unsavedOutputs } from '../state.ts'
 import { clean, cut, plural, wrap } from '../text.ts'
 
-export type Button = { label: string; effect: Effect | null }
+export type Button = { label: string; effects: readonly Effect[] }
 export type DialogText = { title: string; lines: string[]; buttons: Button[] }
 
-const BACK: Button = { label: 'back', effect: null }
+const BACK: Button = { label: 'back', effects: [] }
+/** Rows a dialog names before it counts the rest. */
+const NAMED_MAX = 6
 
 /** Worked out anew each frame: progress and cost go on while the dialog is open, the object stays. */
 export function dialogText(dialog: Dialog, facts: Facts): DialogText {
   if (dialog.ask === 'leave') return leaveText(dialog, facts)
   const ask = dialog.ask
-  return 'jobKey' in ask ? cancelText(ask, facts) : podText(ask, facts)
+  if (ask.type === 'many') return manyText(ask, dialog.typed, facts)
+  if (ask.type === 'retry-job') return manyText({ type: 'many', questions: [ask], word: null }, '', facts)
+  return 'jobKey' in ask ? jobText(ask, facts) : podText(ask, facts)
 }
 
-function podText(ask: Exclude<Question, { jobKey: string }>, facts: Facts): DialogText {
+const VERBS: Record<Question['type'], string> = {
+  'kill-pod': 'terminate',
+  'stop-pod': 'stop',
+  'start-pod': 'start',
+  'drain-pod': 'drain',
+  'cancel-job': 'cancel',
+  'retry-job': 'retry',
+}
+
+/** Several rows: how many, what they cost and lose together, and the first ones by name. Those that have ended meanwhile are left out. */
+function manyText(ask: Many, typed: string, facts: Facts): DialogText {
+  const open = ask.questions.filter(question => isOpen(question, facts))
+  const verb = VERBS[ask.questions[0]?.type ?? 'kill-pod']
+  const isPods = 'podId' in (ask.questions[0] ?? {})
+  const what = plural(open.length, isPods ? 'pod' : 'job')
+  if (open.length === 0) return { title: verb, lines: ['nothing is left to do it to'], buttons: [BACK] }
+  const pods = open.flatMap(question => ('podId' in question && facts.fleet.pods.get(question.podId)) || [])
+  const keys = open.map(question =>
+    'jobKey' in question ? question.jobKey : facts.fleet.pods.get(question.podId)?.jobKey,
+  )
+  const jobs = keys.flatMap(key => (key && facts.fleet.jobs.get(key)) || [])
+  const cost = isPods
+    ? pods.reduce((sum, pod) => sum + podCost(pod, facts.now), 0)
+    : jobs.reduce((sum, job) => sum + jobCost(facts.fleet, job, facts.now, allocationOf(facts)), 0)
+  const lines = [`${verb} ${what}, ${spent(cost)}?`, '']
+  for (const question of open.slice(0, NAMED_MAX)) lines.push(`  ${rowText(question, facts)}`)
+  if (open.length > NAMED_MAX) lines.push(`  and ${open.length - NAMED_MAX} more`)
+  const unsaved = jobs.reduce((sum, job) => sum + unsavedOutputs(job), 0)
+  const loses = ask.questions[0]?.type !== 'drain-pod' && unsaved > 0
+  lines.push('', ...(loses ? [`${plural(unsaved, 'output')} not yet saved`] : []))
+  if (verb === 'terminate' && jobs.length > 0) lines.push('their jobs go to other pods if they have tries left')
+  if (verb === 'drain') lines.push('their jobs are finished first, then they are terminated')
+  if (verb === 'stop') lines.push('stopped, their disks are still billed until they are terminated')
+  if (verb === 'retry') lines.push('they are waiting again, and cost again')
+  if (ask.word !== null) lines.push(`no pod would be left: type ${ask.word} and press enter`, `› ${typed}▌`)
+  const effects = open.map(command => ({ type: 'send' as const, command }))
+  const go = { label: `${verb} ${what}`, effects }
+  if (ask.word !== null) return { title: `${verb} ${what}`, lines, buttons: typed === ask.word ? [go] : [] }
+  return { title: `${verb} ${what}`, lines, buttons: [BACK, go] }
+}
+
+function rowText(question: Question, facts: Facts): string {
+  if ('jobKey' in question) {
+    const job = facts.fleet.jobs.get(question.jobKey)
+    if (!job) return question.jobKey
+    const cost = jobCost(facts.fleet, job, facts.now, allocationOf(facts))
+    return `${job.spec.jobId}${at(job, facts)}${job.attempts.length > 0 ? `, ${spent(cost)}` : ', not started'}`
+  }
+  const pod = facts.fleet.pods.get(question.podId)
+  const job = pod?.jobKey ? facts.fleet.jobs.get(pod.jobKey) : undefined
+  return [
+    question.podId,
+    job ? `${job.spec.jobId}${at(job, facts)}` : 'no job',
+    pod ? spent(podCost(pod, facts.now)) : '',
+  ]
+    .filter(Boolean)
+    .join(', ')
+}
+
+function isOpen(question: Question, facts: Facts): boolean {
+  if ('podId' in question) {
+    const pod = facts.fleet.pods.get(question.podId)
+    return pod !== undefined && mayBill(pod)
+  }
+  const job = facts.fleet.jobs.get(question.jobKey)
+  return job !== undefined && isSettled(job) === (question.type === 'retry-job')
+}
+
+function podText(ask: Extract<Question, { podId: string }>, facts: Facts): DialogText {
   const pod = facts.fleet.pods.get(ask.podId)
   const name = ask.podId
-  const verb = { 'kill-pod': 'terminate', 'stop-pod': 'stop', 'start-pod': 'start', 'drain-pod': 'drain' }[ask.type]
+  const verb = VERBS[ask.type]
   if (!pod || !mayBill(pod)) return { title: `${verb} ${name}?`, lines: [`${name} is already gone`], buttons: [BACK] }
   const job = pod.jobKey ? facts.fleet.jobs.get(pod.jobKey) : undefined
   const parts = [name, job ? `${job.spec.jobId}${at(job, facts)}` : 'no job', spent(podCost(pod, facts.now))]
@@ -42,11 +114,11 @@ function podText(ask: Exclude<Question, { jobKey: string }>, facts: Facts): Dial
   return {
     title: `${verb} ${name}`,
     lines,
-    buttons: [BACK, { label: `${verb} ${name}`, effect: { type: 'send', command: ask } }],
+    buttons: [BACK, { label: `${verb} ${name}`, effects: [{ type: 'send', command: ask }] }],
   }
 }
 
-function cancelText(ask: Extract<Question, { jobKey: string }>, facts: Facts): DialogText {
+function jobText(ask: Extract<Question, { jobKey: string }>, facts: Facts): DialogText {
   const job = facts.fleet.jobs.get(ask.jobKey)
   const name = job?.spec.jobId ?? ask.jobKey
   if (!job || job.settledAt !== null)
@@ -60,7 +132,7 @@ function cancelText(ask: Extract<Question, { jobKey: string }>, facts: Facts): D
   return {
     title: `cancel ${name}`,
     lines,
-    buttons: [BACK, { label: `cancel ${name}`, effect: { type: 'send', command: ask } }],
+    buttons: [BACK, { label: `cancel ${name}`, effects: [{ type: 'send', command: ask }] }],
   }
 }
 
@@ -80,7 +152,7 @@ function leaveText(dialog: Dialog, facts: Facts): DialogText {
   }
   const leave = (label: string, how: 'background' | 'drain' | 'terminate'): Button => ({
     label,
-    effect: { type: 'leave', how },
+    effects: [{ type: 'leave', how }],
   })
   return {
     title: 'leave',

@@ -1,5 +1,6 @@
 // The last line: the keys that mean something now, a notice, or the filter being typed. And the list of all keys behind `?`.
-import { type Binding, contextOf, footerOf, helpOf, modeOf } from '../keys.ts'
+import { completions } from '../command.ts'
+import { type Binding, type Context, contextOf, footerOf, helpOf, modeOf } from '../keys.ts'
 import type { Facts, Model } from '../model.ts'
 import { fill, frame, put, type Region, type Screen } from '../screen.ts'
 import { clean, cut, textWidth } from '../text.ts'
@@ -15,12 +16,27 @@ export function drawFooter(screen: Screen, region: Region, facts: Facts, model: 
   if (model.editing) {
     x = put(screen, x, y, `/${clean(model.filter)}`, ink.strong, width - 30)
     x = put(screen, x, y, ' ', ink.title) + 2
+  } else if (model.command) {
+    drawCommand(screen, region, model.command, contextOf({ ...model, command: null }, facts))
+    return
   } else if (modeOf(model) === 'dialog') x = put(screen, x, y, '↑↓ choose', ink.dim) + 2
   else if (modeOf(model) === 'table') x = put(screen, x, y, '↑↓ select', ink.dim) + 2
   for (const { shown, word } of fitting(footerOf(contextOf(model, facts)), width - x - 1)) {
     x = put(screen, x, y, shown, ink.key)
     x = put(screen, x + 1, y, word, ink.dim) + 2
   }
+}
+
+/** The line, then why it was not understood, or what could be meant. */
+function drawCommand(screen: Screen, region: Region, command: { text: string; error: string }, context: Context): void {
+  const { ink } = screen
+  const { width, y } = region
+  // The end of a long line is what is being typed.
+  const text = clean(command.text)
+  let x = put(screen, region.x + 1, y, `:${text.slice(-Math.max(10, width - 30))}`, ink.strong)
+  x = put(screen, x, y, ' ', ink.title) + 2
+  if (command.error) put(screen, x, y, cut(clean(command.error), width - x - 1), ink.bad)
+  else put(screen, x, y, cut(clean(completions(text, context, 30).join('  ')), width - x - 1), ink.dim)
 }
 
 function fitting(bindings: Binding[], width: number): Binding[] {
@@ -67,7 +83,14 @@ export function drawHelp(screen: Screen, facts: Facts, model: Model): void {
     const row = (index % perColumn) - top
     if (row < 0 || row >= rows) continue
     const x = inside.x + Math.floor(index / perColumn) * columnWidth
-    put(screen, x, inside.y + row, binding.keys.map(written).join(' '), screen.ink.key, 14)
+    put(
+      screen,
+      x,
+      inside.y + row,
+      binding.keys.length > 0 ? binding.keys.map(written).join(' ') : binding.shown,
+      screen.ink.key,
+      14,
+    )
     put(screen, x + 15, inside.y + row, cut(binding.help, columnWidth - 16), screen.ink.plain)
   }
 }

@@ -1,10 +1,11 @@
 // The first two lines: run, pods, money, age of the news; then the panels and how many jobs are in which state.
 import { hourlyRate } from '../../domain/cost.ts'
 import { formatClock, formatUsd } from '../../domain/units.ts'
-import type { Facts, Model } from '../model.ts'
+import { type Facts, type Model, PANEL_NAMES, type PanelName } from '../model.ts'
 import { jobOrder, podOrder } from '../order.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import { countJobs, isOver, livePods, newsAt, runOfScreen, spentOf } from '../state.ts'
+import { clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
 import { clean, cut, plural, textWidth } from '../text.ts'
 
@@ -39,8 +40,11 @@ function headerOf(facts: Facts, model: Model): Segment[] {
     add(text, 7, hours !== null && hours < 2 ? 'bad' : 'plain')
   }
   if (facts.readonly) add('read only', 8, 'dim')
-  if (model.frozen) add('‖ frozen', 3, 'wait')
-  else if (!isOver(facts)) {
+  if (model.frozen) {
+    const since = clockTime(facts.now, facts.zone(facts.now))
+    add(`‖ frozen since ${since}`, 3, 'wait')
+  }
+  if (!model.frozen && !isOver(facts)) {
     const age = Math.max(0, facts.now - newsAt(facts))
     const isOld = age > NEWS_OLD_MS
     const text = facts.fleet.seq === 0 ? 'starting' : age < 60_000 ? `${Math.floor(age / 1000)} s` : formatClock(age)
@@ -66,22 +70,29 @@ function fitting(segments: Segment[], width: number): Segment[] {
   return kept
 }
 
+/** The panels with their keys, and where they stand in the line. */
+export function tabsOf(facts: Facts): { name: PanelName; key: string; text: string; x: number; width: number }[] {
+  const counts: Partial<Record<PanelName, number>> = { jobs: countJobs(facts).jobs, pods: livePods(facts).length }
+  let x = 1
+  return PANEL_NAMES.map((name, index) => {
+    const text = counts[name] === undefined ? name : `${name} ${counts[name]}`
+    const tab = { name, key: String(index + 1), text, x, width: text.length + 2 }
+    x += tab.width + 2
+    return tab
+  })
+}
+
 export function drawTabs(screen: Screen, region: Region, facts: Facts, model: Model): void {
   const { ink } = screen
   const counts = countJobs(facts)
-  const pods = livePods(facts).length
   let x = region.x + 1
-  const tabs = [
-    ['jobs', '1', counts.jobs],
-    ['pods', '2', pods],
-    ['events', '4', null],
-  ] as const
-  for (const [name, key, count] of tabs) {
-    const isOpen = model.panel === name
-    x = put(screen, x, region.y, key, ink.key)
-    x = put(screen, x + 1, region.y, count === null ? name : `${name} ${count}`, isOpen ? ink.title : ink.dim) + 2
+  for (const tab of tabsOf(facts)) {
+    put(screen, region.x + tab.x, region.y, tab.key, ink.key)
+    put(screen, region.x + tab.x + 2, region.y, tab.text, model.panel === tab.name ? ink.title : ink.dim)
+    x = region.x + tab.x + tab.width + 2
   }
-  x++
+  const marked = model.panel === 'pods' ? model.pods.marked.size : model.panel === 'jobs' ? model.jobs.marked.size : 0
+  if (marked > 0) x = put(screen, x, region.y, `● ${marked} marked`, ink.key) + 2
   if (model.filter && !model.editing) {
     const listed = model.panel === 'pods' ? podOrder(model, facts).length : jobOrder(model, facts).length
     x = put(screen, x, region.y, cut(`/${clean(model.filter)} → ${listed}`, 24), ink.wait) + 2

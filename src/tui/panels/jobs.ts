@@ -181,6 +181,7 @@ export function drawJobs(screen: Screen, region: Region, facts: Facts, model: Mo
     columns: jobColumns(facts, idWidthOf(facts)),
     rows,
     selected: rows.findIndex(job => job.key === selected),
+    isMarked: job => model.jobs.marked.has(job.key),
     sort,
     reverse,
     empty: model.filter ? `no job contains “${model.filter}”; esc clears the filter` : 'no jobs yet',

@@ -28,7 +28,7 @@ export function podColumns(facts: Facts): Column<Pod>[] {
     { id: 'port', title: 'PORT', min: 5, max: 5, drop: 5, right: true, cell: portCell },
     { id: 'age', title: 'AGE', min: 7, max: 8, drop: 7, right: true, cell: pod => ageCell(pod, facts) },
     { id: 'rate', title: '$/H', min: 6, max: 7, drop: 3, right: true, cell: pod => rateCell(pod) },
-    { id: 'cost', title: 'COST', min: 6, max: 8, drop: 1, right: true, cell: pod => costCell(pod, facts) },
+    { id: 'cost', title: 'COST', min: 7, max: 8, drop: 1, right: true, cell: pod => costCell(pod, facts) },
   ]
 }
 
@@ -105,6 +105,7 @@ export function drawPods(screen: Screen, region: Region, facts: Facts, model: Mo
     columns: podColumns(facts),
     rows,
     selected: rows.findIndex(pod => pod.id === selected),
+    isMarked: pod => model.pods.marked.has(pod.id),
     sort,
     reverse,
     empty: model.filter ? `no pod contains “${model.filter}”; esc clears the filter` : 'no pods yet',
