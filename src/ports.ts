@@ -247,6 +247,8 @@ export type Task = {
   attempt: number
   promptId: string
   spec: JobSpec
+  /** Before the work, all memory of the card is freed that earlier work still holds. */
+  freeFirst: boolean
   /** This attempt was under way when an engine died: look before submitting. */
   resumed: boolean
   /** The journal knows that the service took it: one that is no longer known there was lost, and is not submitted again. */

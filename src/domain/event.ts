@@ -31,6 +31,8 @@ export type Fact =
   /** A second pod under a name that was rented once, alive since `since`: on the meter, and of no use. */
   | { type: 'pod.found'; podId: string; namesake: string; ref: string; perHour: Micro; since: Millis }
   | { type: 'pod.created'; podId: string; ref: string; perHour: Micro }
+  /** The machine that the provider put it on. */
+  | { type: 'pod.placed'; podId: string; hostId: string }
   | { type: 'pod.refused'; podId: string; fault: FaultData }
   | { type: 'pod.port_held'; podId: string; localPort: number }
   | { type: 'pod.stage_reached'; podId: string; stage: Stage }
@@ -50,7 +52,15 @@ export type Fact =
   | { type: 'pod.release_accepted'; podId: string }
   | { type: 'pod.gone'; podId: string; billedUntil: Millis }
   | { type: 'pod.billed'; podId: string; micro: Micro }
-  | { type: 'attempt.requested'; jobKey: string; attempt: number; podId: string; promptId: string }
+  | {
+      type: 'attempt.requested'
+      jobKey: string
+      attempt: number
+      podId: string
+      promptId: string
+      /** It ran out of memory here: what earlier work left there goes first. */
+      freeFirst?: true
+    }
   | { type: 'attempt.started'; jobKey: string; attempt: number }
   | { type: 'attempt.rendered'; jobKey: string; attempt: number }
   | { type: 'artifact.stored'; jobKey: string; attempt: number; artifact: Artifact }

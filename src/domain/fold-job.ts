@@ -5,6 +5,7 @@ import type { Fleet } from './fleet.ts'
 import { type Attempt, isSettled, type Job, jobKey, type Stall } from './job.ts'
 import { assert, jobOf, podOf, runOf } from './lookup.ts'
 import { learnJob } from './pace.ts'
+import { ranOutFreed } from './retry.ts'
 import { liveStall } from './stuck.ts'
 import type { Millis } from './units.ts'
 
@@ -22,6 +23,7 @@ export function applyToJob(fleet: Fleet, event: Event): void {
       queuedAt: event.at,
       openedAt: event.at,
       dueAt: event.at,
+      vramGbAbove: 0,
       cancelRequested: false,
       published: [],
       fault: null,
@@ -45,6 +47,7 @@ export function applyToJob(fleet: Fleet, event: Event): void {
           settledAt: null,
           dueAt: event.at,
           openedAt: event.at,
+          vramGbAbove: 0,
         })
         reopen(fleet, job.runId)
       }
@@ -76,6 +79,8 @@ export function applyToJob(fleet: Fleet, event: Event): void {
         number: event.attempt,
         podId: pod.id,
         promptId: event.promptId,
+        freeFirst: event.freeFirst ?? false,
+        hostId: pod.hostId,
         status: 'requested',
         requestedAt: event.at,
         startedAt: null,
@@ -109,6 +114,7 @@ export function applyToJob(fleet: Fleet, event: Event): void {
       endAttempt(fleet, job, event.attempt, 'failed', event.at, event.fault)
       job.status = 'waiting'
       job.fault = event.fault
+      learnMemory(fleet, job)
       return
     case 'attempt.cancelled':
       endAttempt(fleet, job, event.attempt, 'cancelled', event.at, null)
@@ -155,6 +161,13 @@ function endAttempt(
   const pod = podOf(fleet, attempt.podId)
   assert(pod.jobKey === job.key, `${pod.id} does not hold ${job.key}`)
   Object.assign(pod, { jobKey: null, idleSince: at, finished: pod.finished + 1 })
+}
+
+/** A card that was too small with nothing else in its memory stays too small. */
+function learnMemory(fleet: Fleet, job: Job): void {
+  const last = job.attempts.at(-1)
+  if (!last || !ranOutFreed(last)) return
+  job.vramGbAbove = Math.max(job.vramGbAbove, podOf(fleet, last.podId).offer.vramGb)
 }
 
 /** A closed run works again when one of its jobs does. */

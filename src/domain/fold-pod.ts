@@ -39,6 +39,9 @@ export function applyToPod(fleet: Fleet, event: Event): void {
       assert(pod.ref === null && mayBill(pod), `${pod.id} refused while ${pod.status}`)
       Object.assign(pod, { status: 'refused', broken: event.fault, goneAt: event.at, meters: [] })
       return
+    case 'pod.placed':
+      pod.hostId = event.hostId
+      return
     case 'pod.port_held':
       pod.localPort = event.localPort
       return
@@ -113,6 +116,7 @@ function newPod(event: { podId: string; runId: string; name: string; offer: Offe
     offer: event.offer,
     status: 'requested',
     ref: null,
+    hostId: null,
     stage: null,
     address: null,
     hostKey: null,

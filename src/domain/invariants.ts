@@ -2,9 +2,10 @@
 // at each append and by `autopod check --journal`. Left out: what needs the world to compare with (bills, files, pods that live).
 import type { Event, Fact } from './event.ts'
 import { apply, type Fleet } from './fleet.ts'
-import { isSettled, type Job, liveAttempt } from './job.ts'
+import { type Attempt, isSettled, type Job, liveAttempt } from './job.ts'
 import { fits, needOf } from './placement.ts'
 import { mayBill, type Pod } from './pod.ts'
+import { causeOf, sameWay } from './retry.ts'
 import type { Run } from './run.ts'
 import { liveStall, STEPS } from './stuck.ts'
 
@@ -142,16 +143,45 @@ function start(fleet: Fleet, event: Extract<Event, { type: 'attempt.requested' }
   promise(!pod.draining, `${pod.id} drains`)
   promise(pod.runId === run.id, `${pod.id} belongs to ${pod.runId}`)
   promise(run.policy.reuse || pod.finished === 0, `${pod.id} is used again`)
-  promise(fits(pod, needOf(job.spec, run.policy)), `${pod.id} does not fit ${job.key}`)
+  promise(fits(pod, needOf(job.spec, run.policy, job.vramGbAbove)), `${pod.id} does not fit ${job.key}`)
   const tries = job.attempts.filter(attempt => attempt.requestedAt >= job.openedAt)
-  promise(!tries.some(attempt => attempt.fault?.kind === 'job'), `${job.key} failed by itself and is tried again`)
+  const causes = tries.map(({ fault }) => fault && causeOf(fault))
+  promise(!causes.includes('job'), `${job.key} failed by itself and is tried again`)
   promise(!tries.some(attempt => attempt.status === 'succeeded'), `${job.key} succeeded and is tried again`)
-  const lost = tries.filter(({ fault }) => fault?.kind === 'pod' && fault.code !== 'pod_killed').length
-  promise(lost <= run.policy.retries, `${job.key} lost ${lost} pods, ${run.policy.retries} retries are allowed`)
+  for (const cause of ['host', 'pod']) {
+    const lost = causes.filter(one => one === cause).length
+    promise(lost <= run.policy.retries, `${job.key} lost ${lost} pods, ${run.policy.retries} retries are allowed`)
+  }
+  const ranOut = tries.filter((_, nth) => causes[nth] === 'memory')
+  const ranOutOn = (freed: boolean) => ranOut.filter(({ freeFirst }) => freeFirst === freed)
+  for (const { podId } of ranOutOn(true))
+    promise(
+      pod.offer.vramGb > (fleet.pods.get(podId)?.offer.vramGb ?? 0),
+      `${job.key} ran out of memory on ${podId}, and ${pod.id} has no more`,
+    )
+  promise(
+    event.freeFirst === true || ranOut.at(-1)?.freeFirst !== false,
+    `${job.key} ran out of memory, and what is in it is not freed`,
+  )
+  promise(ranOutOn(false).length <= ranOutOn(true).length + 1, `${job.key} ran out of memory again and again`)
+  promise(!isPoison(tries), `${job.key} failed in the same way on two hosts`)
   const isTaken = [...fleet.jobs.values()].some(other =>
     other.attempts.some(({ promptId }) => promptId === event.promptId),
   )
   promise(!isTaken, `prompt ${event.promptId} is under way already`)
+}
+
+/** Not asked of the rule that decides on it: each way of failing has been seen on one host at most. */
+function isPoison(tries: Attempt[]): boolean {
+  return tries.some(({ fault, hostId, podId }) =>
+    tries.some(
+      other =>
+        other.podId !== podId &&
+        (hostId === null || other.hostId !== hostId) &&
+        sameWay(fault) !== null &&
+        sameWay(other.fault) === sameWay(fault),
+    ),
+  )
 }
 
 /** Nothing new begins in a run that ends, or while a person is needed. */

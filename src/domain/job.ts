@@ -89,6 +89,10 @@ export type Attempt = {
   podId: string
   /** UUID chosen and stored before the POST. */
   promptId: string
+  /** Models and results that earlier work left in the card's memory are dropped before it starts. */
+  freeFirst: boolean
+  /** The machine below its pod, where the provider tells. */
+  hostId: string | null
   status: AttemptStatus
   requestedAt: Millis
   /** The executor accepted it (ComfyUI queued the prompt). */
@@ -116,6 +120,8 @@ export type Job = {
   openedAt: Millis
   /** Not tried again before this moment (backoff). */
   dueAt: Millis
+  /** Memory of one card in GB that proved too small for it, freed or not; 0 = none did. */
+  vramGbAbove: number
   cancelRequested: boolean
   /** Published local files or bucket addresses, set with completion. */
   published: { name: string; path: string | null; url: string | null; bytes: number; sha256: string }[]

@@ -17,6 +17,15 @@ export type Limits = {
   transientTries: number
   /** Pause before the next try after such a fault; doubles each time. */
   backoffMs: number
+  /** Larger cards that a job out of memory goes on to. Each is dearer, and what a second one cannot hold is seldom a little too large. */
+  biggerGpusMax: number
+  /** A host that failed is not used again for so long: its owner has had a day to look at it. */
+  hostAvoidMs: number
+  /**
+   * Fresh pods in a row that are given back because they lie on such a host. RunPod cannot be told to leave one out and often has no
+   * other free: each costs some seconds of the meter, and a host may have been mended.
+   */
+  hostAvoidTries: number
   /** A cancelled prompt that does not stop within this makes its pod broken: it must not be reused. */
   cancelMs: number
   /** Three signs of life silent for so long: people are told. Model loads from cold network disks are silent for two to three minutes. */
@@ -56,6 +65,9 @@ export const DEFAULT_LIMITS: Limits = {
   linkLostMs: 3 * 60_000,
   transientTries: 4,
   backoffMs: 2_000,
+  biggerGpusMax: 2,
+  hostAvoidMs: 24 * 3_600_000,
+  hostAvoidTries: 3,
   cancelMs: 20_000,
   stuckWarnMs: 5 * 60_000,
   stuckActMs: 10 * 60_000,

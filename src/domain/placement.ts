@@ -16,15 +16,19 @@ export type Need = {
   vramGbMin: number
 }
 
-/** The command line's GPU list narrows nothing: the job's own list is the author's word and comes first. */
-export function needOf(spec: JobSpec, policy: Policy): Need {
+/**
+ * The command line's GPU list narrows nothing: the job's own list is the author's word and comes first.
+ * `vramGbAbove`: memory that proved too small for the job; 0 = none did.
+ */
+export function needOf(spec: JobSpec, policy: Policy, vramGbAbove = 0): Need {
   return {
     provider: policy.provider,
     gpuTypes: spec.gpuTypes.length > 0 ? spec.gpuTypes : policy.gpuTypes,
     gpuCount: Math.max(spec.gpuCount, policy.gpuCount),
     regions: policy.regions,
     cloud: policy.cloud,
-    vramGbMin: spec.vramGbMin,
+    // Catalogues tell whole gigabytes.
+    vramGbMin: Math.max(spec.vramGbMin, vramGbAbove > 0 ? vramGbAbove + 1 : 0),
   }
 }
 

@@ -5,9 +5,9 @@ import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { isSettled, type Job, liveAttempt } from './job.ts'
-import { fits, needOf } from './placement.ts'
+import { fits, needKey, needOf } from './placement.ts'
 import { isUsable, mayBill, type Pod } from './pod.ts'
-import { verdict } from './retry.ts'
+import { toBeFreed, verdict } from './retry.ts'
 import type { Run, RunStatus } from './run.ts'
 import { orders, priceLimits, surplus } from './scaling.ts'
 import type { Millis } from './units.ts'
@@ -27,6 +27,7 @@ const RULES: Rule[] = [
   releasePods,
   giveUpBooting,
   assign,
+  giveUpMemory,
   giveUpWaiting,
   closeRuns,
 ]
@@ -130,15 +131,19 @@ function assign(fleet: Fleet, now: Millis, world: World): Fact[] {
   if (free.length === 0) return []
   const facts: Fact[] = []
   const purses = new Map<string, Purse>()
-  for (const job of openJobs(fleet)) {
+  // Who needs the memory of a certain pod freed comes before those that any pod will do for.
+  const jobs = openJobs(fleet).sort((a, b) => Number(toBeFreed(a) === null) - Number(toBeFreed(b) === null))
+  for (const job of jobs) {
     if (job.status !== 'waiting' || job.dueAt > now || job.cancelRequested) continue
     const run = fleet.runs.get(job.runId) as Run
     if (fleet.providers.get(run.policy.provider)?.operator) continue
     const purse = purses.get(run.id) ?? openPurse(fleet, run, now, world.limits)
     purses.set(run.id, purse)
-    const at = free.findIndex(
-      pod => pod.runId === run.id && fits(pod, needOf(job.spec, run.policy)) && purse.takeJob(job, pod),
-    )
+    const need = needOf(job.spec, run.policy, job.vramGbAbove)
+    const freed = toBeFreed(job)
+    const fitting = free.filter(pod => pod.runId === run.id && fits(pod, need))
+    fitting.sort((a, b) => Number(b.id === freed) - Number(a.id === freed))
+    const at = free.indexOf(fitting.find(pod => purse.takeJob(job, pod)) as Pod)
     if (at < 0) continue
     const [pod] = free.splice(at, 1) as [Pod]
     // The prompt id is chance: the shell fills it in before the fact is written.
@@ -148,6 +153,7 @@ function assign(fleet: Fleet, now: Millis, world: World): Fact[] {
       attempt: job.attempts.length + 1,
       podId: pod.id,
       promptId: '',
+      ...(freed !== null && { freeFirst: true }),
     })
     if (free.length === 0) break
   }
@@ -178,6 +184,25 @@ function giveUpBooting(fleet: Fleet, _now: Millis, world: World): Fact[] {
   return facts
 }
 
+/** Out of memory, and the provider has no larger card of the kinds that are wanted. */
+function giveUpMemory(fleet: Fleet, now: Millis, world: World): Fact[] {
+  const facts: Fact[] = []
+  for (const job of openJobs(fleet)) {
+    if (job.status !== 'waiting' || job.vramGbAbove === 0 || !job.fault) continue
+    const run = fleet.runs.get(job.runId) as Run
+    const known = world.offers.get(needKey(needOf(job.spec, run.policy, job.vramGbAbove)))
+    if (!known || known.unknown || known.offers.length > 0 || now - known.at > world.limits.offersFreshMs) continue
+    const message = `${job.fault.message}; no GPU of its list has more than ${job.vramGbAbove} GB`
+    const hint = 'Name a GPU with more memory (gpu_type, --gpu), or lower resolution, frames or batch size.'
+    facts.push({
+      type: 'job.failed',
+      jobKey: job.key,
+      fault: { ...job.fault, code: 'out_of_memory', kind: 'job', message, hint },
+    })
+  }
+  return facts
+}
+
 /** No pod and no offer for too long, or the provider wants a person: waiting jobs end, with the reason. */
 function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
   const facts: Fact[] = []
@@ -194,7 +219,8 @@ function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
       else if (now - Math.max(job.dueAt, lastPod) >= world.limits.capacityWaitMs) {
         const refusal = pods.findLast(pod => pod.status === 'refused')?.broken
         const message =
-          refusal?.message ?? `no offer for ${needOf(job.spec, run.policy).gpuTypes.join(', ') || 'any GPU'}`
+          refusal?.message ??
+          `no offer for ${needOf(job.spec, run.policy, job.vramGbAbove).gpuTypes.join(', ') || 'any GPU'}`
         const hint = 'Name more GPU types or regions (--gpu, --region), or try again later.'
         facts.push({
           type: 'job.failed',

@@ -49,6 +49,8 @@ export type Pod = {
   status: PodStatus
   /** The provider's id; null until it is known. */
   ref: string | null
+  /** The provider's id of the machine below it; null until, or unless, it is told. */
+  hostId: string | null
   stage: Stage | null
   address: Address | null
   /** SHA256 fingerprint seen at the first connection; a change for the same pod is refused. */

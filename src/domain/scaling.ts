@@ -25,7 +25,7 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
     const isBare = !pods.some(pod => mayBill(pod) && pod.status !== 'stopped')
     for (const job of jobs) {
       if (room <= 0) break
-      const need = needOf(job.spec, run.policy)
+      const need = needOf(job.spec, run.policy, job.vramGbAbove)
       const known = world.offers.get(needKey(need))
       if (!known || now - known.at > world.limits.offersFreshMs) {
         needs.set(needKey(need), need)
@@ -58,8 +58,13 @@ export function surplus(fleet: Fleet, now: Millis, world: World): Pod[] {
   const found: Pod[] = []
   for (const run of fleet.runs.values()) {
     if (run.status !== 'running') continue
-    const { free, isShort } = match(fleet, run, now, world)
-    const keep = run.policy.keep && !isShort && run.limitReached === null
+    const { free, left, isShort } = match(fleet, run, now, world)
+    const pods = [...fleet.pods.values()].filter(
+      pod => pod.runId === run.id && mayBill(pod) && pod.status !== 'stopped',
+    )
+    // A kept pod that takes the only place keeps it from the pod that a job waits for.
+    const isInTheWay = left.length > 0 && pods.length >= run.policy.podsMax
+    const keep = run.policy.keep && !isShort && !isInTheWay && run.limitReached === null
     for (const pod of free) if (!(keep && pod.status === 'ready')) found.push(pod)
   }
   return found
@@ -109,7 +114,7 @@ function match(fleet: Fleet, run: Run, now: Millis, world: World): Matched {
   if (fleet.providers.get(run.policy.provider)?.operator) return { free, left, purse, isShort }
   for (const job of fleet.jobs.values()) {
     if (job.runId !== run.id || job.status !== 'waiting' || job.cancelRequested) continue
-    const need = needOf(job.spec, run.policy)
+    const need = needOf(job.spec, run.policy, job.vramGbAbove)
     const at = free.findIndex(pod => {
       if (!fits(pod, need)) return false
       const pays = purse.takeJob(job, pod)

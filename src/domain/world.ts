@@ -7,8 +7,8 @@ import type { Millis } from './units.ts'
 
 /** What the shell knows besides the journal: answers that cost nothing to lose. */
 export type World = {
-  /** `needKey` → what was offered and when. */
-  offers: ReadonlyMap<string, { offers: readonly Offer[]; at: Millis }>
+  /** `needKey` → what was offered and when; `unknown`: the provider could not say. */
+  offers: ReadonlyMap<string, { offers: readonly Offer[]; at: Millis; unknown?: boolean }>
   /** First eight characters of the home's owner token: whose pods these are. */
   home8: string
   limits: Limits

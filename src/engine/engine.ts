@@ -46,7 +46,7 @@ export function startEngine(options: EngineOptions): Engine {
   const slots = createSlots(options.firstPort, journal)
   const context: Context = { ...options, clock, journal, lanes, slots, sightings, gauges, startedAt: clock.now() }
   const engineId = clock.uuid()
-  const offers = new Map<string, { offers: readonly Offer[]; at: number }>()
+  const offers = new Map<string, { offers: readonly Offer[]; at: number; unknown: boolean }>()
   const asking = new Set<string>()
   const world: World = { offers, home8: options.home8, limits: options.limits }
   const running = new Map<string, { abort: AbortController; done: Promise<void> }>()
@@ -84,7 +84,11 @@ export function startEngine(options: EngineOptions): Engine {
     asking.add(key)
     void perform(
       context,
-      { kind: 'ask', need, answer: found => offers.set(key, { offers: found, at: clock.now() }) },
+      {
+        kind: 'ask',
+        need,
+        answer: found => offers.set(key, { offers: found ?? [], at: clock.now(), unknown: found === null }),
+      },
       stopping.signal,
     )
       .catch(crash)

@@ -11,7 +11,7 @@ import { watch } from './watch.ts'
 import { publish, work } from './work.ts'
 
 /** Not in the journal, because it leaves no trace: a question to a provider's catalogue. */
-export type Question = { kind: 'ask'; need: Need; answer: (offers: readonly Offer[]) => void }
+export type Question = { kind: 'ask'; need: Need; answer: (offers: readonly Offer[] | null) => void }
 
 export async function perform(context: Context, effect: Effect | Question, signal: AbortSignal): Promise<void> {
   switch (effect.kind) {
@@ -34,12 +34,12 @@ export async function perform(context: Context, effect: Effect | Question, signa
   }
 }
 
-/** Providers answer within seconds or not at all; until then no pod is ordered. */
+/** Providers answer within seconds or not at all (null); until then no pod is ordered. */
 async function ask(context: Context, { need, answer }: Question): Promise<void> {
   const provider = providerNamed(context, need.provider)
   const asked = await settle(() => context.lanes.rent(provider.name, () => provider.offers(need)))
   if (asked.ok) return answer(asked.value)
-  answer([])
+  answer(null)
   context.trace.engine(`offers: ${asked.fault.message}`)
   if (asked.fault.kind === 'operator') {
     context.journal.record(() => [{ type: 'operator.needed', provider: provider.name, fault: asked.fault }])

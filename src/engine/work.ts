@@ -61,6 +61,7 @@ export async function work(
         attempt,
         promptId: begun.promptId,
         spec: job.spec,
+        freeFirst: begun.freeFirst,
         resumed,
         isTaken: status === 'started' || stalls.length > 0,
       }

@@ -63,6 +63,8 @@ export function tell(event: Event): Line {
       return bad(`✗ ${event.podId} found as ${event.ref}: the provider made ${event.namesake} twice; it goes`)
     case 'pod.created':
       return plain(`${event.podId} created as ${event.ref}, ${formatUsd(event.perHour)}/h`)
+    case 'pod.placed':
+      return plain(`${event.podId} lies on host ${event.hostId}`)
     case 'pod.refused':
       return bad(`✗ ${event.podId} refused: ${words(event.fault)}`)
     case 'pod.port_held':

@@ -146,6 +146,7 @@ export function taskWith(change: Partial<Task> = {}): Task {
     attempt: 1,
     promptId: 'p1',
     spec: specWith(outputs),
+    freeFirst: false,
     resumed: false,
     isTaken: false,
     ...change,

@@ -129,9 +129,9 @@ describe.each(versions)('as ComfyUI %s told it', version => {
     expect((await play(second)).fault?.message).toContain('ValueError: boom')
   })
 
-  test('memory that runs out, the card or the host, is a matter of the pod', async () => {
+  test('memory that runs out, of the card or of the host, is told apart', async () => {
     const [card, host] = episodes(version, '08_oom')
-    expect((await play(card)).fault).toMatchObject({ kind: 'pod', code: 'out_of_memory', node: { id: '2' } })
+    expect((await play(card)).fault).toMatchObject({ kind: 'job', code: 'out_of_memory', node: { id: '2' } })
     expect((await play(host)).fault).toMatchObject({ kind: 'pod', code: 'host_out_of_memory' })
   })
 

@@ -92,6 +92,7 @@ export function taskOf(graph: Graph, spec: Partial<JobSpec> = {}, task: Partial<
     jobId: 'job-1',
     attempt: 1,
     promptId: randomUUID(),
+    freeFirst: false,
     resumed: false,
     isTaken: false,
     ...task,

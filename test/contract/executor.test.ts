@@ -175,11 +175,18 @@ describe('before anything is submitted', () => {
 })
 
 describe('when it goes wrong on the pod', () => {
-  test('too little GPU memory is a matter of the pod', async () => {
+  test('too little GPU memory is a matter of job and card', async () => {
     const { executor, machine } = await world({ faults: () => 'oom' })
     const { fault } = await runTask(executor, scalingTask(), machine)
-    expect(fault).toMatchObject({ kind: 'pod', code: 'out_of_memory', node: { id: '2', classType: 'ImageScale' } })
+    expect(fault).toMatchObject({ kind: 'job', code: 'out_of_memory', node: { id: '2', classType: 'ImageScale' } })
     expect(fault?.message).toMatch(/^node 2 \(ImageScale\) ran out of GPU memory: CUDA out of memory/)
+  })
+
+  test('memory of earlier work is freed before the prompt where that is asked for', async () => {
+    const { executor, machine } = await world()
+    const { fault, log } = await runTask(executor, { ...scalingTask(), freeFirst: true }, machine)
+    expect(fault).toBe(null)
+    expect(log).toContain('freed the memory of the GPU')
   })
 
   test('an exception in a node is a matter of the job', async () => {

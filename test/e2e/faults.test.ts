@@ -19,7 +19,7 @@ test.concurrent('a job that cannot work fails alone, with the node that refused 
     expect(world.outputs()).toEqual(['good.png'])
   }))
 
-test.concurrent('out of memory and a ComfyUI that dies are tried again on another pod', () =>
+test.concurrent('out of memory is tried again with freed memory, a ComfyUI that dies on another pod', () =>
   inWorld({ firstPort: 12_220 }, async world => {
     world.job('oom-1', pictureJob('lighthouse.jpg'))
     world.job('crash-1', pictureJob('fruit-bowl.jpg'))
@@ -28,13 +28,13 @@ test.concurrent('out of memory and a ComfyUI that dies are tried again on anothe
       ['crash-1', 'completed', 2],
       ['oom-1', 'completed', 2],
     ])
-    expect(told.pods).toHaveLength(4)
-    for (const job of ['oom-1', 'crash-1']) {
-      const pods = world
-        .events()
-        .filter(event => event.type === 'attempt.requested' && String(event.jobKey).endsWith(job))
-      expect(new Set(pods.map(event => event.podId)).size).toBe(2)
-    }
+    expect(told.pods).toHaveLength(3)
+    const tries = (job: string) =>
+      world.events().filter(event => event.type === 'attempt.requested' && String(event.jobKey).endsWith(job))
+    expect(new Set(tries('crash-1').map(({ podId }) => podId)).size).toBe(2)
+    const [first, freed] = tries('oom-1')
+    expect(freed).toMatchObject({ podId: first?.podId, freeFirst: true })
+    expect(freed?.promptId).not.toBe(first?.promptId)
     expect(world.outputs()).toEqual(['crash-1.png', 'oom-1.png'])
   }))
 

@@ -48,6 +48,8 @@ export type CloudPod = {
   /** Price an hour from each moment on, for the bill. */
   rates: { from: number; perHour: number }[]
   prompts: Map<string, Prompt>
+  /** Memory of the card, in GB, that earlier prompts still hold. */
+  heldGb: number
 }
 
 export const PER_HOUR = 400_000
@@ -69,7 +71,7 @@ export type Cloud = {
   market: Offer[]
   alive(pod: CloudPod): boolean
   running(pod: CloudPod): boolean
-  offers(): Promise<Offer[]>
+  offers(vramGbMin: number): Promise<Offer[]>
   create(name: string, offer: Offer, lookFirst: boolean): Promise<{ ref: string; perHour: number }>
   list(): Promise<Listing>
   look(ref: string): Promise<PodRow | null>
@@ -83,8 +85,8 @@ export function fault(kind: FaultKind, code: string, message = code.replaceAll('
   return new Fault({ kind, code, message })
 }
 
-export function offerOf(gpuName: string, perHour: number): Offer {
-  const place = { provider: 'sim', gpuCount: 1, vramGb: 24, cloud: 'secure', region: null, stock: 'high' } as const
+export function offerOf(gpuName: string, perHour: number, vramGb = 24): Offer {
+  const place = { provider: 'sim', gpuCount: 1, vramGb, cloud: 'secure', region: null, stock: 'high' } as const
   return { ...place, gpuType: `SIM ${gpuName}`, gpuName, perHour }
 }
 
@@ -173,6 +175,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       hidden: null,
       rates: [{ from: at, perHour }],
       prompts: new Map(),
+      heldGb: 0,
     }
     if (ours && chance.happens(weather.omits)) hide(pod, at + between(10_000, 25_000), true)
     pods.set(pod.ref, pod)
@@ -198,9 +201,10 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
     market: [offerOf('A', PER_HOUR)],
     alive,
     running,
-    async offers() {
+    async offers(vramGbMin) {
       await latency()
-      if (!chance.happens(weather.offersFail)) return cloud.market.map(offer => ({ ...offer }))
+      if (!chance.happens(weather.offersFail))
+        return cloud.market.filter(({ vramGb }) => vramGb >= vramGbMin).map(offer => ({ ...offer }))
       if (chance.happens(0.5)) throw fault('transient', 'provider_busy')
       return []
     },

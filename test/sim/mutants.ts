@@ -228,8 +228,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'lost pods are not counted',
     file: 'domain/retry.ts',
-    search: "if (fault.code !== 'pod_killed' && counted > retries) return",
-    replace: 'if (counted > 99) return',
+    search: 'if (tries > retries) return',
+    replace: 'if (tries > 99) return',
   },
   {
     name: 'lost tries are not counted',
@@ -282,8 +282,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'a person is needed and jobs start all the same',
     file: 'domain/plan.ts',
-    search: '    if (fleet.providers.get(run.policy.provider)?.operator) continue\n    const at =',
-    replace: '    const at =',
+    search: '    if (fleet.providers.get(run.policy.provider)?.operator) continue\n    const purse =',
+    replace: '    const purse =',
   },
   {
     name: 'what running pods will still cost is not counted',
@@ -354,5 +354,29 @@ export const MUTANTS: Mutant[] = [
     file: 'engine/work.ts',
     search: "        isTaken: status === 'started' || stalls.length > 0,",
     replace: '        isTaken: false,',
+  },
+  {
+    name: 'a job out of memory is tried on cards of the same size for ever',
+    file: 'domain/placement.ts',
+    search: 'Math.max(spec.vramGbMin, vramGbAbove > 0 ? vramGbAbove + 1 : 0)',
+    replace: 'spec.vramGbMin',
+  },
+  {
+    name: 'a job out of memory is tried again without freeing any',
+    file: 'domain/plan.ts',
+    search: '      ...(freed !== null && { freeFirst: true }),\n',
+    replace: '',
+  },
+  {
+    name: 'the memory that was to be freed is not',
+    file: 'engine/work.ts',
+    search: '        freeFirst: begun.freeFirst,\n',
+    replace: '        freeFirst: false,\n',
+  },
+  {
+    name: 'a job that takes down every host gets another one',
+    file: 'domain/retry.ts',
+    search: '  if (poison) return { again: false, fault: poison }\n',
+    replace: '',
   },
 ]

@@ -29,6 +29,8 @@ export type PodWorld = {
   prompts: Map<string, Prompt>
   /** A prompt is in a server's queue. */
   submitted(task: Task): void
+  /** What is so of a job on any pod, by its id; chance decides when it first runs. */
+  natures: Map<string, { needsGb: number; isPoison: boolean }>
   /** What was brought to its target: path → sha256. */
   targets: Map<string, string>
 }
@@ -179,6 +181,14 @@ export function createExecutor(world: PodWorld): Executor {
     signal.throwIfAborted()
     if (!machine.up || !cloud.running(machine.pod)) throw fault('pod', 'connection_lost')
   }
+  const natureOf = (jobId: string) => {
+    const known = world.natures.get(jobId)
+    if (known) return known
+    const needsGb = chance.happens(cloud.weather.hungry) ? chance.pick([30, 60]) : 10
+    const nature = { needsGb, isPoison: chance.happens(cloud.weather.poison) }
+    world.natures.set(jobId, nature)
+    return nature
+  }
   const submit = (task: Task, pod: CloudPod): Prompt => {
     const { promptId: id, jobId } = task
     if (pod.prompts.has(id)) world.forbid(`prompt ${id} of ${jobId} runs twice`)
@@ -272,7 +282,12 @@ export function createExecutor(world: PodWorld): Executor {
         }
         if (chance.happens(weather.jobFault)) throw ends('job', 'node_failed')
         if (chance.happens(weather.operatorFault)) throw ends('operator', 'bucket_key_refused')
-        if (chance.happens(weather.podFault)) throw fault('pod', chance.pick(['out_of_memory', 'cuda_error']))
+        if (chance.happens(weather.podFault)) throw fault('pod', chance.pick(['disk_full', 'cuda_error']))
+        const { needsGb, isPoison } = natureOf(task.jobId)
+        if (isPoison) throw fault('pod', 'prompt_lost', `prompt ${task.promptId} was lost on ${pod.ref}`)
+        if (task.freeFirst) pod.heldGb = 0
+        if (needsGb + pod.heldGb > pod.offer.vramGb) throw ends('job', 'out_of_memory')
+        if (chance.happens(weather.leaks)) pod.heldGb = 20
         await follow(prompt, machine, on, signal)
         on.gauge(AT_THE_END)
         const artifacts: Artifact[] = []

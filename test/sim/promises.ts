@@ -18,7 +18,7 @@ export type Promises = {
   check(event: Event): void
   /** A name is about to be rented, or a prompt submitted: the journal must know. */
   renting(name: string): void
-  submitting(task: { runId: string; jobId: string; promptId: string }): void
+  submitting(task: { runId: string; jobId: string; promptId: string; freeFirst: boolean }): void
   atRest(): void
 }
 
@@ -252,11 +252,12 @@ export function createPromises(world: World): Promises {
       for (const pod of fleet.pods.values()) if (pod.name === name) return
       forbid(`${name} is rented before the journal knows of it`)
     },
-    submitting({ runId, jobId, promptId }) {
+    submitting({ runId, jobId, promptId, freeFirst }) {
       const job = fleet.jobs.get(`${runId}/${jobId}`)
-      if (!job || liveAttempt(job)?.promptId !== promptId)
-        forbid(`${jobId} is submitted as ${promptId}, which the journal lacks`)
-      else if (posted.has(promptId) && liveAttempt(job)?.status === 'started')
+      const live = job && liveAttempt(job)
+      if (live?.promptId !== promptId) forbid(`${jobId} is submitted as ${promptId}, which the journal lacks`)
+      if (live && live.freeFirst !== freeFirst) forbid(`${jobId} is submitted into memory that was to be freed`)
+      if (posted.has(promptId) && live?.status === 'started')
         forbid(`${jobId} is submitted as ${promptId} a second time`)
       posted.add(promptId)
     },

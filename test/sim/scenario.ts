@@ -41,6 +41,9 @@ const WORST: Weather = {
   podFault: 0.3,
   transientFault: 0.4,
   jobFault: 0.3,
+  hungry: 0.6,
+  leaks: 0.8,
+  poison: 0.5,
   operatorFault: 0.1,
   forgets: 0.3,
   hangs: 0.3,
@@ -62,7 +65,7 @@ export function createScenario(seed: number): World {
   const weather = weatherOf(chance)
   const world = createWorld({ seed, ...optionsOf(chance), weather })
   world.cloud.market = [offerOf('A', PER_HOUR)]
-  if (chance.happens(0.4)) world.cloud.market.push(offerOf('B', PER_HOUR * 1.5))
+  if (chance.happens(0.4)) world.cloud.market.push(offerOf('B', PER_HOUR * 1.5, chance.pick([24, 48])))
   if (chance.happens(0.3)) world.jobMs = [5000, 25_000]
   if (chance.happens(0.1)) world.refusedTarget = 'job-1'
   if (chance.happens(0.1)) outage(world, chance)

@@ -50,6 +50,12 @@ export type Weather = {
   podFault: number
   transientFault: number
   jobFault: number
+  /** A job needs more memory than the smallest card has; how much more is chance. */
+  hungry: number
+  /** A prompt that ran leaves something in the card's memory. */
+  leaks: number
+  /** A job takes down ComfyUI wherever it runs. */
+  poison: number
   operatorFault: number
   /** ComfyUI starts again in the middle and has forgotten its queue. */
   forgets: number
@@ -96,6 +102,9 @@ export const GOOD_WEATHER: Weather = {
   podFault: 0,
   transientFault: 0,
   jobFault: 0,
+  hungry: 0,
+  leaks: 0,
+  poison: 0,
   operatorFault: 0,
   forgets: 0,
   hangs: 0,

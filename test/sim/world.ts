@@ -159,6 +159,7 @@ export function createWorld(options: WorldOptions): World {
     cloud,
     shelf: new Map(),
     prompts: new Map(),
+    natures: new Map(),
     targets: new Map(),
     forbid,
     keyRefused: false,
@@ -335,7 +336,7 @@ export function createWorld(options: WorldOptions): World {
         return pod && !cloud.alive(pod) ? cloud.billed(pod) : null
       },
       gpus: async () => [],
-      offers: () => cloud.offers(),
+      offers: want => cloud.offers(want.vramGbMin),
       create(name, offer, _boot, lookFirst) {
         promises.renting(name)
         return cloud.create(name, offer, lookFirst)

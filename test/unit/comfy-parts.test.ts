@@ -128,9 +128,15 @@ describe('a failed node', () => {
       .data
 
   test.each([
-    ['torch.OutOfMemoryError', 'Allocation on device', 'out_of_memory'],
-    ['torch.cuda.OutOfMemoryError', 'x', 'out_of_memory'],
-    ['RuntimeError', 'CUDA error: out of memory', 'out_of_memory'],
+    ['torch.OutOfMemoryError', 'x'],
+    ['torch.cuda.OutOfMemoryError', 'x'],
+    ['RuntimeError', 'Allocation on device 0 would exceed allowed memory'],
+    ['RuntimeError', 'CUDA error: out of memory'],
+  ])('%s: %s is too much for the card and leaves the pod whole', (type, message) => {
+    expect(of(type, message)).toMatchObject({ kind: 'job', code: 'out_of_memory' })
+  })
+
+  test.each([
     ['torch.AcceleratorError', 'CUDA error: an illegal memory access was encountered', 'cuda_error'],
     ['RuntimeError', 'cuDNN error: CUDNN_STATUS_INTERNAL_ERROR', 'cuda_error'],
     ['safetensors_rust.SafetensorError', 'Error while deserializing header', 'model_damaged'],

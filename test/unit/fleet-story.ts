@@ -89,7 +89,7 @@ export type Story = {
   /** A pod up to this status. */
   pod(podId: string, status?: 'requested' | 'booting' | 'ready', offer?: Partial<Offer>): Story
   /** The next attempt of the job starts on the pod. */
-  start(jobId: string, podId: string): Story
+  start(jobId: string, podId: string, how?: { freeFirst: true }): Story
   fail(jobId: string, kind: FaultKind, code?: string): Story
 }
 
@@ -126,11 +126,11 @@ export function story(): Story {
       if (status === 'ready') self.tell({ type: 'pod.ready', podId })
       return self
     },
-    start(jobId, podId) {
+    start(jobId, podId, how) {
       const attempt = (fleet.jobs.get(keyOf(jobId))?.attempts.length ?? 0) + 1
       const jobKey = keyOf(jobId)
       return self.tell(
-        { type: 'attempt.requested', jobKey, attempt, podId, promptId: `prompt-${jobId}-${attempt}` },
+        { type: 'attempt.requested', jobKey, attempt, podId, promptId: `prompt-${jobId}-${attempt}`, ...how },
         { type: 'attempt.started', jobKey, attempt },
       )
     },
@@ -150,7 +150,7 @@ export function worldOf({ fleet, now }: Story, offers: Offer[] | null = [offerOf
   const known = new Map<string, { offers: Offer[]; at: number }>()
   for (const job of fleet.jobs.values()) {
     const run = fleet.runs.get(job.runId)
-    if (run && offers) known.set(needKey(needOf(job.spec, run.policy)), { offers, at: now })
+    if (run && offers) known.set(needKey(needOf(job.spec, run.policy, job.vramGbAbove)), { offers, at: now })
   }
   return { offers: known, home8: 'homehome', limits: DEFAULT_LIMITS }
 }

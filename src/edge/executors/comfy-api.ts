@@ -165,8 +165,11 @@ export function createComfyApi(base: string, clock: Clock) {
     },
     /** Drops the entry from the history; files stay. */
     forget: (id: string, signal: AbortSignal) => post('/history', { delete: [id] }, signal),
-    /** Unloads models and drops the cache, as soon as nothing runs. */
-    free: (signal: AbortSignal) => post('/free', { unload_models: true, free_memory: true }, signal).then(() => {}),
+    /** Unloads all models and drops the cache, between two prompts. Fault transient. */
+    async free(signal: AbortSignal): Promise<void> {
+      const answer = await post('/free', { unload_models: true, free_memory: true }, signal)
+      if (answer.status !== 200) throw trouble('POST /free', answer)
+    },
     /** Drops what nodes left in the cache, before the next prompt starts. */
     dropCache: (signal: AbortSignal) => post('/free', { unload_models: false, free_memory: true }, signal),
   }

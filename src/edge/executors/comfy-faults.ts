@@ -46,12 +46,17 @@ export function refusalFault(refusal: z.infer<typeof promptRefused>): Fault {
 
 type Sort = { kind: 'pod' | 'job'; code: string; what: string; hint: string }
 
-/** First match wins. Patterns: PyTorch 2.x and safetensors, seen in ComfyUI's transcripts and public reports to 2026. */
+/**
+ * First match wins. Patterns: PyTorch 2.x and safetensors, seen in ComfyUI's transcripts and public reports to 2026. Of the card's
+ * memory: `torch.OutOfMemoryError` (older torch: `torch.cuda.OutOfMemoryError`) with "Allocation on device" or "CUDA out of memory"
+ * (ComfyUI 0.3.64 and 0.33.0, recordings `08_oom`).
+ */
 const sorts: [test: RegExp, sort: Sort][] = [
   [
-    /OutOfMemoryError|ran out of memory on your GPU|(CUDA|HIP) (error: )?out of memory/i,
+    /OutOfMemoryError|ran out of memory on your GPU|Allocation on device|(CUDA|HIP) (error: )?out of memory/i,
     {
-      kind: 'pod',
+      // The pod is whole: what did not fit is the job, in this card, beside what was in it.
+      kind: 'job',
       code: 'out_of_memory',
       what: 'ran out of GPU memory',
       hint: 'Ask for a GPU with more memory (gpu_type), or lower resolution, frames or batch size.',

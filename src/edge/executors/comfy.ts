@@ -13,6 +13,7 @@ import { type ComfyFolders, findFolders } from './comfy-folders.ts'
 import { type Finished, followPrompt, lost } from './comfy-follow.ts'
 import { neededNodes, outputPrefix } from './comfy-graph.ts'
 import { fileMark } from './comfy-marks.ts'
+import { freeMemory } from './comfy-memory.ts'
 import { missingFiles, selectFiles } from './comfy-outputs.ts'
 import { type KnownClasses, preflight } from './comfy-preflight.ts'
 import { createProgress } from './comfy-progress.ts'
@@ -115,6 +116,7 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
         const before = stored.get(machine)
         if (before !== undefined)
           await api.forget(before, signal).catch(error => on.log(`the history entry stays: ${error.message}`))
+        if (task.freeFirst) await freeMemory(api, clock, on, signal)
         posted()
         await submit({ task, api, clientId, on, clock, signal: scope.letGo })
         signal.throwIfAborted()

@@ -21,7 +21,8 @@ export function stockOf(level: string | null | undefined): Offer['stock'] {
 export function offersOf(provider: string, gpu: Gpu, cloud: 'secure' | 'community', want: Want): Offer[] {
   const price = priceOf(gpu, cloud)
   const countMax = gpu.maxCount?.[cloud]
-  if (price === null || gpu.memory * want.gpuCount < want.vramGbMin) return []
+  // A workflow runs on one card: two small ones are no large one.
+  if (price === null || gpu.memory < want.vramGbMin) return []
   if (countMax && want.gpuCount > countMax) return []
   if (
     want.gpuTypes.length > 0 &&
