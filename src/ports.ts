@@ -89,8 +89,16 @@ export type Provider = {
   billed(ref: string): Promise<Micro | null>
   /** null where the provider does not tell. */
   balance(): Promise<Micro | null>
-  /** Lines the provider has on a pod (boot, container); follows until `signal` aborts. */
-  logs(ref: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void>
+  /**
+   * Lines the provider has on a pod (boot, container) after `cursor`, which came with an earlier line; null = from the boot on.
+   * Follows until `signal` aborts. A line's own cursor is null where the provider has none.
+   */
+  logs(
+    ref: string,
+    cursor: string | null,
+    onLine: (line: string, cursor: string | null) => void,
+    signal: AbortSignal,
+  ): Promise<void>
   /** Price an hour of a pod in status stopped, for its disk. */
   stoppedPerHour(offer: Offer): Micro
 }
@@ -319,7 +327,10 @@ export type GaugeRows = {
 
 /** Lines that pods, providers and jobs write; kept on disk, also after the pod is gone. */
 export type Trace = {
-  pod(podId: string, line: string): void
+  /** `cursor`: where the provider's log goes on after this line; null for a line from elsewhere. */
+  pod(podId: string, line: string, cursor: string | null): void
+  /** The cursor of the last line that had one, also one that an earlier engine wrote. */
+  cursor(podId: string): string | null
   engine(line: string): void
   preview(jobKey: string, image: Uint8Array): void
 }

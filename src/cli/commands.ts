@@ -82,7 +82,13 @@ export const COMMANDS: Command[] = [
     flags: {
       ...providerFlag,
       follow: { type: 'boolean', short: 'f', about: 'go on as lines come' },
-      lines: { type: 'string', value: 'N', about: 'how many (200)' },
+      lines: { type: 'string', value: 'N', about: 'how many (200; all with --since or --grep)' },
+      since: { type: 'string', value: 'TIME', about: 'only lines since then: 10m, 2h or 2026-11-22T20:00' },
+      grep: {
+        type: 'string',
+        value: 'TEXT',
+        about: 'only lines that fit this regular expression, whatever their case',
+      },
     },
     load: async () => (await import('./logs.ts')).logs,
   },

@@ -4,15 +4,14 @@ import type { Fact } from '../domain/event.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { terminalHints } from '../edge/config.ts'
 import { pixelsOf } from '../edge/picture.ts'
-import { type LogLine, openTrace, previewPath, readPodLog } from '../edge/trace.ts'
+import { openTrace, previewPath } from '../edge/trace.ts'
 import { type Command, type Dashboard, openDashboard, type Picture } from '../tui/dashboard.ts'
 import type { Follow } from './follow.ts'
 import type { Home } from './home.ts'
+import { openLogSource } from './log-source.ts'
 import { keepTerminal } from './tty.ts'
 import { openWithSystem } from './viewer.ts'
 
-/** A screenful many times over; more is read with `autopod logs`. */
-const LOG_LINES = 2000
 const REFRESH_MS = 250
 /** Half-block cells: wider pictures would not be seen any better. */
 const PREVIEW_WIDTH = 64
@@ -22,7 +21,7 @@ export type ScreenOptions = { readonly: boolean; ascii: boolean; mouse: boolean 
 export function screen(follow: Follow, home: Home, runId: string | null, options: ScreenOptions): Dashboard {
   const { term, colorTerm, noColor, locale, tmux } = terminalHints()
   const previews = createPreviews(home)
-  const logs = createLogs(home)
+  const logs = openLogSource(follow, home)
   const unmuffle = muffle(line => openTrace(home.dir, systemClock).engine(line))
   const letGo = keepTerminal()
   const dashboard = openDashboard({
@@ -30,14 +29,14 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
       fleet: () => follow.fleet,
       gauges: () => follow.gauges(),
       now: () => systemClock.now(),
-      logs(subject) {
-        const podId = 'podId' in subject ? subject.podId : follow.fleet.jobs.get(subject.jobKey)?.attempts.at(-1)?.podId
-        return podId ? logs(podId) : []
-      },
+      log: logs.log,
+      find: logs.find,
+      mark: logs.mark,
       preview: previews,
       engineAlive: () => follow.alive(),
     },
     send: commands => send(follow, commands),
+    save: logs.save,
     runId,
     every,
     input: process.stdin,
@@ -106,17 +105,6 @@ function factsOf(command: Command): Fact[] {
     case 'open':
     case 'copy':
       return []
-  }
-}
-
-/** Reads a log again only when it may have grown: once a refresh at most. */
-function createLogs(home: Home): (podId: string) => readonly LogLine[] {
-  let last = { podId: '', at: 0, lines: [] as LogLine[] }
-  return podId => {
-    const now = systemClock.now()
-    if (last.podId !== podId || now - last.at >= REFRESH_MS)
-      last = { podId, at: now, lines: readPodLog(home.dir, podId, LOG_LINES) }
-    return last.lines
   }
 }
 

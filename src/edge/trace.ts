@@ -1,25 +1,40 @@
 // What pods, providers and the engine say, kept in files: bounded, also after the pod is gone, readable by other processes.
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Trace } from '../ports.ts'
 
 /** One older generation is kept, so that a log never takes more than twice this. */
 const LOG_MAX_BYTES = 5_000_000
+/** Longer lines (a base64 picture, a whole workflow) lose their end: a log of 5 MB keeps a thousand of the longest. */
+const LINE_MAX = 4000
 const PREVIEW_EVERY_MS = 500
-
-export type LogLine = { at: number; text: string }
 
 export function openTrace(home: string, clock: Clock): Trace {
   const pods = join(home, 'logs', 'pods')
   mkdirSync(pods, { recursive: true, mode: 0o700 })
   const previews = new Map<string, number>()
   const append = (path: string, line: string) => {
-    const text = line.length > 4000 ? `${line.slice(0, 4000)}…` : line
-    appendFileSync(path, `${new Date(clock.now()).toISOString()} ${text.replaceAll('\n', ' ')}\n`, { mode: 0o600 })
+    appendFileSync(path, `${new Date(clock.now()).toISOString()} ${oneLine(line)}\n`, { mode: 0o600 })
     if (statSync(path).size > LOG_MAX_BYTES) renameSync(path, `${path}.1`)
   }
   return {
-    pod: (podId, line) => append(podLogPath(home, podId), line),
+    pod(podId, line, cursor) {
+      append(podLogPath(home, podId), line)
+      // After the line: an engine that is killed in between repeats one line and loses none.
+      if (cursor !== null) overwrite(cursorPath(home, podId), cursor)
+    },
+    cursor: podId => readCursor(cursorPath(home, podId)),
     engine: line => append(join(home, 'logs', 'autopod.log'), line),
     preview(jobKey, image) {
       if (clock.now() - (previews.get(jobKey) ?? 0) < PREVIEW_EVERY_MS) return
@@ -31,18 +46,40 @@ export function openTrace(home: string, clock: Clock): Trace {
   }
 }
 
+/** One line of bounded length; of a progress bar that was drawn over and over (tqdm), its last state. */
+export function oneLine(text: string): string {
+  const whole = text.replace(/[\r\n]+$/, '')
+  const last = whole.slice(whole.lastIndexOf('\r') + 1).replaceAll('\n', ' ')
+  return last.length > LINE_MAX ? `${last.slice(0, LINE_MAX).toWellFormed()}…` : last
+}
+
+/** In one write and in place: whoever reads, also after a kill, finds the old one or the new one, never none. */
+function overwrite(path: string, cursor: string): void {
+  const file = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600)
+  try {
+    writeSync(file, `${cursor}\n`, 0)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function readCursor(path: string): string | null {
+  try {
+    // It goes into a header, which takes nothing else.
+    return /^[\x21-\x7e]+/.exec(readFileSync(path, 'utf8'))?.[0] ?? null
+  } catch {
+    return null
+  }
+}
+
 export function podLogPath(home: string, podId: string): string {
   return join(home, 'logs', 'pods', `${podId}.log`)
 }
 
-export function previewPath(home: string, jobKey: string): string {
-  return join(home, 'previews', jobKey.replaceAll('/', '-'))
+function cursorPath(home: string, podId: string): string {
+  return join(home, 'logs', 'pods', `${podId}.cursor`)
 }
 
-/** The last `max` lines, oldest first; [] when the pod never said anything. */
-export function readPodLog(home: string, podId: string, max: number): LogLine[] {
-  const path = podLogPath(home, podId)
-  const texts = [`${path}.1`, path].filter(existsSync).map(file => readFileSync(file, 'utf8'))
-  const lines = texts.join('').split('\n').filter(Boolean).slice(-max)
-  return lines.map(line => ({ at: Date.parse(line.slice(0, 24)) || 0, text: line.slice(25) }))
+export function previewPath(home: string, jobKey: string): string {
+  return join(home, 'previews', jobKey.replaceAll('/', '-'))
 }

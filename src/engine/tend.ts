@@ -75,7 +75,9 @@ async function holdPort(context: Context, pod: Pod): Promise<Tunnel | null> {
 async function followLogs(context: Context, pod: Pod, signal: AbortSignal): Promise<void> {
   const provider = providerNamed(context, pod.provider)
   for (let tries = 0; !signal.aborted; tries++) {
-    await settle(() => provider.logs(pod.ref as string, line => context.trace.pod(pod.id, line), signal))
+    const { trace } = context
+    const onLine = (line: string, cursor: string | null) => trace.pod(pod.id, line, cursor)
+    await settle(() => provider.logs(pod.ref as string, trace.cursor(pod.id), onLine, signal))
     await backOff(context.clock, tries, null, signal)
   }
 }

@@ -139,7 +139,7 @@ function ears(context: Context, jobKey: string, attempt: number, podId: string, 
         record(live => (live.renderedAt ? [] : [{ type: 'attempt.rendered', jobKey, attempt }]))
     },
     preview: image => trace.preview(jobKey, image),
-    log: line => trace.pod(podId, line),
+    log: line => trace.pod(podId, line, null),
   }
 }
 

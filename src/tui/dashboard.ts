@@ -2,23 +2,25 @@
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import type { Millis } from '../domain/units.ts'
-import { freeze, type Source } from './freeze.ts'
+import { freeze, lastLines, type Source } from './freeze.ts'
 import { ESCAPE_WAIT_MS, newInputReader } from './input.ts'
-import { type Command, type Effect, type Facts, type Leave, newModel } from './model.ts'
+import { type Command, type Effect, type Facts, type Leave, newModel, type Subject } from './model.ts'
 import { openPainter } from './paint.ts'
 import { asksOnLeave } from './panels/dialog.ts'
 import { isOver } from './state.ts'
 import { type Colours, palette } from './style.ts'
-import { type Input, settle, type Update, update } from './update.ts'
+import { type Input, noticed, settle, type Update, update } from './update.ts'
 import { view } from './view.ts'
 
 export type { Source } from './freeze.ts'
-export type { Command, Leave, Picture } from './model.ts'
+export type { Command, Leave, Picture, Subject } from './model.ts'
 
 export type DashboardOptions = {
   source: Source
   /** What one answer asks for, together. */
   send(commands: readonly Command[]): void
+  /** Writes the whole log to a file; answers where it is, or why not, for a notice. Never rejects. */
+  save(subject: Subject): Promise<string>
   /** The run this screen belongs to; null = a viewer of the whole home. */
   runId: string | null
   /** Calls `fn` again and again; answers how to end it. */
@@ -81,7 +83,10 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       engineAlive: from.engineAlive(),
       readonly: options.readonly,
       endWhenDone: options.endWhenDone,
-      logs: subject => from.logs(subject),
+      logs: subject => lastLines(from.log(subject)),
+      log: subject => from.log(subject),
+      find: (subject, text) => from.find(subject, text),
+      mark: text => from.mark(text),
       preview: jobKey => from.preview(jobKey),
       zone: at => -new Date(at).getTimezoneOffset(),
       frame: new Map(),
@@ -116,6 +121,11 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   function perform(effect: Effect): void {
     switch (effect.type) {
       case 'send':
+        return
+      case 'save-log':
+        void options.save(effect.subject).then(text => {
+          model = noticed(model, facts(), text)
+        })
         return
       case 'leave':
         close()

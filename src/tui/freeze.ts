@@ -2,18 +2,26 @@
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import type { Millis } from '../domain/units.ts'
-import type { LogLine, Picture, Subject } from './model.ts'
+import type { Found, Log, LogLine, Mark, Picture, Subject } from './model.ts'
 
 export type Source = {
   /** Read only; the same object, changed in place by the engine. */
   fleet(): Fleet
   gauges(): Gauges
   now(): Millis
-  /** Bounded, oldest first; also after the pod is gone. */
-  logs(subject: Subject): readonly LogLine[]
+  log(subject: Subject): Log
+  find(subject: Subject, text: string): Found
+  mark(text: string): Mark | null
   preview(jobKey: string): Picture | null
   /** False: a viewer in a home where nobody works. */
   engineAlive(): boolean
+}
+
+/** For panels that show how a log ends. */
+const GLANCE_LINES = 20
+
+export function lastLines(log: Log): readonly LogLine[] {
+  return log.backward(log.end, GLANCE_LINES)
 }
 
 /** What `source` says now, for ever. Copies what the fold changes in place; specifications and events are shared. */
@@ -39,19 +47,32 @@ export function freeze(source: Source): Source {
     pods: copied(gauges.pods, gauge => ({ ...gauge, history: [...gauge.history] })),
     balance: gauges.balance,
   }
-  const logs = new Map<string, readonly LogLine[]>()
+  const logs = new Map<string, Log>()
   return {
     fleet: () => fleet,
     gauges: () => held,
     now: () => now,
     engineAlive: () => engineAlive,
     preview: source.preview,
-    logs(subject) {
+    find: source.find,
+    mark: source.mark,
+    log(subject) {
       const name = JSON.stringify(subject)
-      const lines = logs.get(name) ?? [...source.logs(subject)]
-      logs.set(name, lines)
-      return lines
+      const held = logs.get(name) ?? heldLog(source.log(subject))
+      logs.set(name, held)
+      return held
     },
+  }
+}
+
+/** Lines that come later are left out; those that the file itself has lost are gone here too. */
+function heldLog(log: Log): Log {
+  const { start, end } = log
+  return {
+    start,
+    end,
+    forward: (from, count) => log.forward(from, count).filter(line => line.to <= end),
+    backward: (to, count) => log.backward(Math.min(to, end), count),
   }
 }
 

@@ -6,7 +6,18 @@ import type { Facts, Model } from './model.ts'
 import { isOver, podOfJob } from './state.ts'
 import { countFor, markedRows, type Rows, type Verb } from './targets.ts'
 
-export type Mode = 'table' | 'costs' | 'events' | 'details' | 'log' | 'filter' | 'command' | 'dialog' | 'word' | 'help'
+export type Mode =
+  | 'table'
+  | 'costs'
+  | 'events'
+  | 'details'
+  | 'log'
+  | 'filter'
+  | 'find'
+  | 'command'
+  | 'dialog'
+  | 'word'
+  | 'help'
 
 /** What the keys act on now. */
 export type Context = {
@@ -59,6 +70,10 @@ export type Action =
   | 'freeze'
   | 'wrap'
   | 'times'
+  | 'save'
+  | 'find'
+  | 'find-next'
+  | 'find-previous'
   | 'repaint'
   | 'suspend'
   | 'help'
@@ -190,6 +205,10 @@ export const BINDINGS: readonly Binding[] = [
   { ...bind([], ':ascii', '', 'nothing but ASCII, and back', [], 'ascii', null), command: 'ascii' },
   bind(['w'], 'w', 'wrap', 'wrap long lines', ['log'], 'wrap', 4),
   bind(['t'], 't', 'times', 'show or hide times', ['log'], 'times', 4),
+  bind(['s'], 's', 'save', 'save the whole log in the folder autopod was started in', ['log'], 'save', 5),
+  bind(['/'], '/', 'find', 'find a text in the whole log; esc ends the search', ['log'], 'find', 3),
+  bind(['n'], 'n', 'next', 'next line with that text', ['log'], 'find-next', 3, c => isSearching(c)),
+  bind(['N'], 'N', 'previous', 'previous line with that text', ['log'], 'find-previous', 3, c => isSearching(c)),
   { ...bind(['ctrl-l'], 'ctrl-l', '', 'paint the screen anew', PAGES, 'repaint', null), command: 'repaint' },
   {
     ...bind(['ctrl-z'], 'ctrl-z', '', 'suspend this program; pods go on and are billed', PAGES, 'suspend', null),
@@ -211,6 +230,8 @@ export const BINDINGS: readonly Binding[] = [
   ),
   { ...bind(['q'], 'q', 'leave', 'leave; asks what becomes of the pods', PAGES, 'leave', 2), command: 'quit' },
   bind(['ctrl-c'], 'ctrl-c', '', 'leave; a second one drains, a third terminates', PAGES, 'leave', null),
+  bind(['enter'], 'enter', 'find', 'go to the nearest line with this text', ['find'], 'accept', 1),
+  bind(['esc', 'ctrl-c'], 'esc', 'back', 'search for nothing', ['find'], 'back', 2),
   bind(['enter'], 'enter', 'keep', 'keep the filter', ['filter'], 'accept', 1),
   bind(['esc', 'ctrl-c'], 'esc', 'clear', 'clear the filter', ['filter'], 'back', 2),
   bind(['enter'], 'enter', 'do it', 'do what the line says', ['command'], 'accept', 1),
@@ -247,7 +268,9 @@ function dangerous(
   also: (context: Context) => boolean = () => true,
 ): Binding {
   const valid = (context: Context) => countFor(verb, context.rows) > 0 && also(context)
-  return { ...bind([key], key, verb, help, ROWS, verb, footer, valid), changes: true, command: verb, takes }
+  // In a log `s` saves.
+  const modes = key === 's' ? ROWS.filter(mode => mode !== 'log') : ROWS
+  return { ...bind([key], key, verb, help, modes, verb, footer, valid), changes: true, command: verb, takes }
 }
 
 function hasMarks({ model }: Context): boolean {
@@ -258,6 +281,10 @@ function has(context: Context): boolean {
   return context.job !== null || context.pod !== null
 }
 
+function isSearching({ model: { page } }: Context): boolean {
+  return page?.type === 'log' && page.search !== null
+}
+
 export function modeOf(model: Model): Mode {
   if (model.dialog)
     return typeof model.dialog.ask === 'object' && 'word' in model.dialog.ask && model.dialog.ask.word
@@ -266,6 +293,7 @@ export function modeOf(model: Model): Mode {
   if (model.help) return 'help'
   if (model.editing) return 'filter'
   if (model.command) return 'command'
+  if (model.page?.type === 'log' && model.page.typing !== null) return 'find'
   if (model.page) return model.page.type
   return model.panel === 'events' || model.panel === 'costs' ? model.panel : 'table'
 }

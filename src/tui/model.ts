@@ -8,6 +8,31 @@ import type { Millis } from '../domain/units.ts'
 export type Picture = { width: number; height: number; rgb: Uint8Array }
 
 export type LogLine = { at: Millis; text: string }
+/** A line and where it begins and ends in its log: positions rise, and stay true while lines come and go. */
+export type PlacedLine = LogLine & { from: number; to: number }
+
+/** A log as the screen reads it: any window of it, never all of it. */
+export type Log = {
+  /** The log is what lies between; it moves on as lines come at the end and go at the start. */
+  start: number
+  end: number
+  /** Up to `count` lines from the one at `from` on. */
+  forward(from: number, count: number): PlacedLine[]
+  /** Up to `count` lines that end at or before `to`, oldest first. */
+  backward(to: number, count: number): PlacedLine[]
+}
+
+/** What a search has found up to now. */
+export type Found = {
+  /** Where the lines begin, ascending. */
+  positions: readonly number[]
+  /** Searched from here to the end: searches go backwards, and go on while they are asked for. */
+  from: number
+  isDone: boolean
+}
+
+/** A line that means trouble: in a few words, and what to do. */
+export type Mark = { title: string; hint: string }
 export type Subject = { podId: string } | { jobKey: string }
 
 export type Command =
@@ -28,6 +53,7 @@ export type Effect =
   | { type: 'leave'; how: Leave }
   | { type: 'repaint' }
   | { type: 'suspend' }
+  | { type: 'save-log'; subject: Subject }
 
 export type Facts = {
   fleet: Fleet
@@ -42,7 +68,14 @@ export type Facts = {
   readonly: boolean
   /** The screen leaves by itself after a run that ended unattended. */
   endWhenDone: boolean
+  /** The last few lines, for a glance. */
   logs(subject: Subject): readonly LogLine[]
+  /** All lines, of the job's last pod or of the pod, also after it is gone. */
+  log(subject: Subject): Log
+  /** Lines with this text, whatever their case. */
+  find(subject: Subject, text: string): Found
+  /** What a cleaned line of a log means; null for most. */
+  mark(text: string): Mark | null
   preview(jobKey: string): Picture | null
   /** Minutes east of UTC at a moment: clock times are shown in the user's zone. */
   zone(at: Millis): number
@@ -105,12 +138,31 @@ export type Dialog = {
   drainAt: Millis | null
 }
 
-/** The line at the top of a log: its time and which of those with the same time; survives lines that come and go. */
-export type Anchor = { at: Millis; nth: number }
+/** The row at the top of a log: the position of its line, and which row of that line when it is wrapped. */
+export type Anchor = { from: number; row: number }
 
-export type Page =
-  | { type: 'details'; subject: Subject; top: number }
-  | { type: 'log'; subject: Subject; anchor: Anchor | null; wrap: boolean; times: boolean }
+export type Search = {
+  text: string
+  /** The line it stands on; null = none yet. */
+  at: number | null
+  /** Where it is to go when that is known: from `base` on, or back from there. */
+  wanted: 'next' | 'previous' | null
+  base: number
+}
+
+export type LogPage = {
+  type: 'log'
+  subject: Subject
+  /** null = the end is followed. */
+  anchor: Anchor | null
+  wrap: boolean
+  times: boolean
+  /** The text being typed behind `/`. */
+  typing: string | null
+  search: Search | null
+}
+
+export type Page = { type: 'details'; subject: Subject; top: number } | LogPage
 
 export type Model = {
   width: number

@@ -134,3 +134,14 @@ export function colourOf(red: number, green: number, blue: number): number {
   const level = (value: number) => (value < 48 ? 0 : value < 115 ? 1 : Math.min(5, Math.round((value - 55) / 40)))
   return 16 + 36 * level(red) + 6 * level(green) + level(blue)
 }
+
+/** The nearest of the 16 colours that every terminal has, for one of the 256. */
+export function colourOfSixteen(colour: number): number {
+  if (colour < 16) return colour
+  if (colour >= 232) return [0, 8, 7, 15][Math.floor((colour - 232) / 6)] ?? 15
+  const levels = [Math.floor((colour - 16) / 36), Math.floor((colour - 16) / 6) % 6, (colour - 16) % 6]
+  const most = Math.max(...levels)
+  if (most === 0) return 0
+  const bits = levels.reduce((sum, level, index) => sum + (level > most / 2 ? 1 << index : 0), 0)
+  return most > 3 ? bits + 8 : bits
+}

@@ -18,16 +18,28 @@ const UNSURE = /\p{Emoji_Presentation}|[\p{Co}\u{1f000}-\u{1faff}]/gu
 // ASCII, and what this program itself writes: most texts need nothing done.
 const PLAIN = /^[\x20-\x7e…–·×→‖⋯⟳✓✗⊘○↑↓▸▓░▁-█]*$/
 
+const CLEAN_MAX = 10_000
+
 /** One line of plain text for a cell row; never longer than it was. */
 export function clean(text: string): string {
   if (PLAIN.test(text)) return text
-  return text
-    .slice(0, 10_000)
-    .replace(SEQUENCES, '')
-    .replace(SPACES, ' ')
-    .normalize('NFC')
-    .replace(INVISIBLE, '')
-    .replace(UNSURE, '▯')
+  return tidy(text.slice(0, CLEAN_MAX).replace(SEQUENCES, ''))
+}
+
+/** As `clean`, but the parts between control sequences one by one, each sequence where it stood. */
+export function cleanParts(text: string, onText: (part: string) => void, onSequence: (sequence: string) => void): void {
+  const bounded = text.slice(0, CLEAN_MAX)
+  let from = 0
+  for (const match of bounded.matchAll(SEQUENCES)) {
+    onText(tidy(bounded.slice(from, match.index)))
+    onSequence(match[0])
+    from = match.index + match[0].length
+  }
+  onText(tidy(bounded.slice(from)))
+}
+
+function tidy(text: string): string {
+  return text.replace(SPACES, ' ').normalize('NFC').replace(INVISIBLE, '').replace(UNSURE, '▯')
 }
 
 // East Asian Width W and F (Unicode 16), without the emoji blocks, which `clean` has replaced.
@@ -87,17 +99,28 @@ export function cut(text: string, width: number): string {
 
 /** Pieces of at most `width` cells, broken at spaces where that loses no more than a third of a line; at least one piece. */
 export function wrap(text: string, width: number): string[] {
-  const pieces: string[] = []
-  let rest = text
-  while (width > 1 && textWidth(rest) > width) {
-    const head = cut(rest, width + 1).slice(0, -1)
-    const space = head.lastIndexOf(' ')
-    const at = space > (head.length * 2) / 3 ? space : head.length
-    pieces.push(rest.slice(0, at))
-    rest = rest.slice(at).replace(/^ /, '')
+  return wrapSpans(text, width).map(([from, to]) => text.slice(from, to))
+}
+
+/** Where the pieces of `wrap` begin and end in the text. */
+export function wrapSpans(text: string, width: number): [number, number][] {
+  const spans: [number, number][] = []
+  let start = 0
+  let used = 0
+  for (let i = 0; width > 1 && i < text.length; i++) {
+    const codePoint = text.codePointAt(i) ?? 0
+    used += charWidth(codePoint)
+    if (used > width) {
+      const space = text.lastIndexOf(' ', i - 1)
+      const end = space - start > ((i - start) * 2) / 3 ? space : i
+      spans.push([start, end])
+      start = text[end] === ' ' ? end + 1 : end
+      used = 0
+      i = start - 1
+    } else if (codePoint > 0xffff) i++
   }
-  pieces.push(rest)
-  return pieces
+  spans.push([start, text.length])
+  return spans
 }
 
 /** `1 pod`, `3 pods`. */

@@ -4,7 +4,7 @@ import { completed, meaningOf } from './command.ts'
 import { type Action, bindingOf, type Context, contextOf, unavailable } from './keys.ts'
 import { rowsOf } from './layout.ts'
 import { edited, extended } from './line.ts'
-import type { Dialog, Effect, Facts, Model, Page, PanelName } from './model.ts'
+import type { Dialog, Effect, Facts, LogPage, Model, Page, PanelName } from './model.ts'
 import { PANEL_NAMES, REFRESHES_MS } from './model.ts'
 import { jobOrder, podOrder } from './order.ts'
 import { LINGER_MS } from './panels/banner.ts'
@@ -12,11 +12,11 @@ import { detailLines, sshLine } from './panels/detail.ts'
 import { asksOnLeave, dialogText } from './panels/dialog.ts'
 import { eventsTop, shownEvents } from './panels/events.ts'
 import { helpScroll } from './panels/footer.ts'
-import { anchorAt, anchorIndex } from './panels/log.ts'
 import { type Pointer, pressed, WHEEL_ROWS } from './pointer.ts'
 import { isOver, runOfScreen } from './state.ts'
 import { isEverything, questionsFor, type Verb } from './targets.ts'
 import { clean } from './text.ts'
+import { endSearch, findNext, moveLog, newLogPage, settleSearch, startSearch } from './update-log.ts'
 import { reveal, rowsToMark, settleTable, sorted, sortedBy, tabled, toggled, unmarked } from './update-rows.ts'
 
 export type Input = { type: 'key'; name: string } | { type: 'paste'; text: string } | Pointer
@@ -41,7 +41,8 @@ export function update(before: Model, input: Input, facts: Facts): Update {
   if (model.dialog) return dialogKey(model, model.dialog, input.name, context)
   const binding = bindingOf(input.name, context)
   if (binding) return thawed(act(binding.action, context))
-  if (context.mode === 'filter' || context.mode === 'command') return only(lineKey(model, input.name))
+  if (context.mode === 'filter' || context.mode === 'command' || context.mode === 'find')
+    return only(lineKey(model, input.name))
   const known = unavailable(input.name, context)
   return only(known ? noticed(model, facts, why(known.help, context)) : model)
 }
@@ -52,6 +53,11 @@ export function settle(before: Model, facts: Facts, width: number, height: numbe
   const rows = rowsOf({ ...model, page: null }, facts)
   if (model.panel === 'jobs') model.jobs = settleTable(model.jobs, jobOrder(model, facts), rows, model.follow)
   if (model.panel === 'pods') model.pods = settleTable(model.pods, podOrder(model, facts), rows, model.follow)
+  if (model.page?.type === 'log' && model.page.search?.wanted) {
+    const { page, missed } = settleSearch(model.page, facts, rowsOf(model, facts), width)
+    model.page = page
+    if (missed) model.notice = noticed(model, facts, missed).notice
+  }
   if (model.dialog?.drainAt && facts.clock >= model.dialog.drainAt)
     return { model: { ...model, dialog: null }, effects: [{ type: 'leave', how: 'drain' }] }
   // Asked about a run that is over meanwhile: nothing is left to decide.
@@ -96,10 +102,7 @@ function act(action: Action, context: Context, words: readonly string[] = []): U
       const subject =
         model.page?.subject ?? (model.panel === 'pods' && pod ? { podId: pod.id } : job && { jobKey: job.key })
       if (!subject) return only(model)
-      const page: Page =
-        action === 'log'
-          ? { type: 'log', subject, anchor: null, wrap: false, times: true }
-          : { type: 'details', subject, top: 0 }
+      const page: Page = action === 'log' ? newLogPage(subject) : { type: 'details', subject, top: 0 }
       return only({ ...model, page })
     }
     case 'open':
@@ -138,7 +141,10 @@ function act(action: Action, context: Context, words: readonly string[] = []): U
     case 'complete':
       return only(lined(model, completed(model.command?.text ?? '', under(context))))
     case 'accept':
-      return model.command ? obeyed(model.command.text, context) : only({ ...model, editing: false })
+      if (model.command) return obeyed(model.command.text, context)
+      return only(
+        context.mode === 'find' ? paged(model, page => startSearch(page, facts)) : { ...model, editing: false },
+      )
     case 'sort-left':
       return only(sorted(model, -1))
     case 'sort-right':
@@ -168,9 +174,26 @@ function act(action: Action, context: Context, words: readonly string[] = []): U
     case 'freeze':
       return only({ ...model, frozen: !model.frozen })
     case 'wrap':
-      return only(model.page?.type === 'log' ? { ...model, page: { ...model.page, wrap: !model.page.wrap } } : model)
+      return only(
+        paged(model, page => ({ ...page, wrap: !page.wrap, anchor: page.anchor && { ...page.anchor, row: 0 } })),
+      )
     case 'times':
-      return only(model.page?.type === 'log' ? { ...model, page: { ...model.page, times: !model.page.times } } : model)
+      return only(
+        paged(model, page => ({ ...page, times: !page.times, anchor: page.anchor && { ...page.anchor, row: 0 } })),
+      )
+    case 'find':
+      return only(paged(model, page => ({ ...page, typing: '' })))
+    case 'find-next':
+    case 'find-previous':
+      return only(paged(model, page => findNext(page, action === 'find-next' ? 'next' : 'previous', facts)))
+    case 'save': {
+      const subject = model.page?.subject
+      if (!subject) return only(model)
+      return {
+        model: noticed(model, facts, 'saving the log …'),
+        effects: [{ type: 'save-log', subject }],
+      }
+    }
     case 'repaint':
       return { model, effects: [{ type: 'repaint' }] }
     case 'suspend':
@@ -278,19 +301,18 @@ function moved(action: Action, context: Context): Model {
   const { model, facts, mode } = context
   const rows = rowsOf(model, facts)
   const step =
-    { up: -1, down: 1, 'page-up': 1 - rows, 'page-down': rows - 1, first: -1e9, last: 1e9 }[action as 'up'] ?? 0
+    {
+      up: -1,
+      down: 1,
+      'page-up': 1 - rows,
+      'page-down': rows - 1,
+      first: Number.NEGATIVE_INFINITY,
+      last: Number.POSITIVE_INFINITY,
+    }[action as 'up'] ?? 0
   const page = model.page
   if (mode === 'help')
     return { ...model, helpTop: Math.max(0, Math.min(helpScroll(model, facts), model.helpTop + step)) }
-  if (page?.type === 'log') {
-    const lines = facts.logs(page.subject)
-    const end = Math.max(0, lines.length - rows)
-    const from = page.anchor ? anchorIndex(lines, page.anchor) : end
-    const to = Math.max(0, from + step)
-    // Back at the end it follows again; wrapped lines need more room than rows, so there only `G` and the very last line do.
-    const isEnd = action === 'last' || to >= (page.wrap ? lines.length : end)
-    return { ...model, page: { ...page, anchor: isEnd ? null : anchorAt(lines, to) } }
-  }
+  if (page?.type === 'log') return { ...model, page: moveLog(page, step, facts, rows, model.width) }
   if (page?.type === 'details') {
     const last = Math.max(0, detailLines(page.subject, facts, Math.floor(model.width * 0.6)).length - rows)
     return { ...model, page: { ...page, top: Math.max(0, Math.min(last, page.top + step)) } }
@@ -317,13 +339,20 @@ function backed(model: Model): Model {
   if (model.help) return { ...model, help: false }
   if (model.editing) return { ...model, editing: false, filter: '' }
   if (model.command) return { ...model, command: null }
+  if (model.page?.type === 'log' && endSearch(model.page)) return paged(model, page => endSearch(page) ?? page)
   if (model.page) return { ...model, page: null }
   const cleared = unmarked(model)
   const hadMarks = cleared.jobs !== model.jobs || cleared.pods !== model.pods
   return hadMarks ? cleared : { ...model, filter: '' }
 }
 
+function paged(model: Model, change: (page: LogPage) => Page): Model {
+  return model.page?.type === 'log' ? { ...model, page: change(model.page) } : model
+}
+
 function lineKey(model: Model, key: string): Model {
+  if (model.page?.type === 'log' && model.page.typing !== null)
+    return paged(model, page => ({ ...page, typing: edited(page.typing ?? '', key) }))
   if (!model.command) return { ...model, filter: edited(model.filter, key) }
   // Backspace in an empty line leaves it, as in vim.
   if (key === 'backspace' && model.command.text === '') return { ...model, command: null }
@@ -338,10 +367,13 @@ function lined(model: Model, text: string): Model {
 function pasted(model: Model, text: string): Model {
   if (model.dialog || model.help) return model
   if (model.editing) return { ...model, filter: extended(model.filter, text) }
+  if (model.page?.type === 'log' && model.page.typing !== null)
+    return paged(model, page => ({ ...page, typing: extended(page.typing ?? '', text) }))
   return model.command ? lined(model, extended(model.command.text, text)) : model
 }
 
-function noticed(model: Model, facts: Facts, text: string): Model {
+/** With a word in the last line for some seconds. */
+export function noticed(model: Model, facts: Facts, text: string): Model {
   return { ...model, notice: { text, until: facts.clock + NOTICE_MS } }
 }
 

@@ -295,26 +295,31 @@ describe('a log stream', () => {
     const body = `: hello\r\nid: 1\r\n${event('one')}\r\n\r\nid: 2\ndata: not json\n\nevent: ping\n\nid: 3\n${event('two – ü', 'system')}\n\ndata: {"line":1}\n\n${event('cut')}`
     say({ type: 'text/event-stream', body })
     const lines: string[] = []
-    await world.provider.logs('a', line => lines.push(line), new AbortController().signal)
+    let last: string | null = null
+    const onLine = (line: string, cursor: string | null) => {
+      lines.push(line)
+      last = cursor
+    }
+    await world.provider.logs('a', null, onLine, new AbortController().signal)
     expect(lines).toEqual(['one', '[system] two – ü'])
     say({ type: 'text/event-stream', body: '' })
-    await world.provider.logs('a', line => lines.push(line), new AbortController().signal)
+    await world.provider.logs('a', last, onLine, new AbortController().signal)
     expect(world.calls.map(call => call.headers['last-event-id'])).toEqual([undefined, '3'])
   })
 
   it('goes without a cursor that the service does not take', async () => {
     say({ type: 'text/event-stream', body: 'id: 9\ndata: {"ts":"t","source":"container","line":"x"}\n\n' })
-    await world.provider.logs('b', () => {}, new AbortController().signal)
+    await world.provider.logs('b', null, () => {}, new AbortController().signal)
     say(problem(422, 'Request validation failed.'))
-    expect(await faultOf(world.provider.logs('b', () => {}, new AbortController().signal))).toBeDefined()
+    expect(await faultOf(world.provider.logs('b', '9', () => {}, new AbortController().signal))).toBeDefined()
     say({ type: 'text/event-stream', body: '' })
-    await world.provider.logs('b', () => {}, new AbortController().signal)
+    await world.provider.logs('b', '9', () => {}, new AbortController().signal)
     expect(world.calls.map(call => call.headers['last-event-id'])).toEqual([undefined, '9', undefined])
   })
 
   it('that breaks is transient', async () => {
     say({ type: 'text/event-stream', body: ': x\n', torn: true })
-    expect(await faultOf(world.provider.logs('a', () => {}, new AbortController().signal))).toMatchObject({
+    expect(await faultOf(world.provider.logs('a', null, () => {}, new AbortController().signal))).toMatchObject({
       kind: 'transient',
     })
   })

@@ -211,6 +211,7 @@ describe('on a calm cloud', () => {
     const { promise: second, resolve: came } = Promise.withResolvers<void>()
     const following = world.provider.logs(
       ref,
+      null,
       line => {
         lines.push(line)
         if (line.includes('pulling')) begun()
@@ -233,12 +234,15 @@ describe('on a calm cloud', () => {
   it('goes on with the log where the last stream broke off, without repeating a line', async () => {
     const { ref } = await rent('autopod-log')
     const lines: string[] = []
+    let last: string | null = null
     const follow = async (until: string) => {
       const abort = new AbortController()
       await world.provider.logs(
         ref,
-        line => {
+        last,
+        (line, cursor) => {
           lines.push(line)
+          last = cursor
           if (line === until) abort.abort()
         },
         abort.signal,
@@ -249,8 +253,8 @@ describe('on a calm cloud', () => {
     world.say(ref, 'two')
     await follow('two')
     expect(lines).toEqual(['[system] create container runpod/comfyui:latest', 'one', 'two'])
-    expect(await faultOf(world.provider.logs('gone', () => {}, never))).toMatchObject({ code: 'not_found' })
-    await world.provider.logs(ref, () => {}, AbortSignal.abort())
+    expect(await faultOf(world.provider.logs('gone', null, () => {}, never))).toMatchObject({ code: 'not_found' })
+    await world.provider.logs(ref, null, () => {}, AbortSignal.abort())
   })
 })
 

@@ -5,7 +5,12 @@ import type { Gauges, JobGauge, PodGauge } from '../../src/domain/gauge.ts'
 import type { JobSpec } from '../../src/domain/job.ts'
 import type { Offer } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
-import type { Facts, LogLine, Picture, Subject } from '../../src/tui/model.ts'
+import { openMarks } from '../../src/edge/logs/marks.ts'
+import type { Facts, Found, Log, LogLine, Picture, Subject } from '../../src/tui/model.ts'
+
+/** Stands for a line that rotation took away. */
+export const GONE = '(gone)'
+const LINE_BYTES = 100
 
 export const RUN = 'run_20261122_140000_c0ffa1b2'
 /** 2026-11-22 14:00:00 UTC */
@@ -254,6 +259,32 @@ export function largeWorld(count: number): World {
   return world
 }
 
+const marks = openMarks()
+
+function linesOf(world: World, subject: Subject): readonly LogLine[] {
+  return world.lines.get('podId' in subject ? subject.podId : subject.jobKey) ?? []
+}
+
+/** Positions are those of the lines in the world plus the lines that went: `gone` lines of 100 bytes each. */
+function logOf(lines: readonly LogLine[]): Log {
+  const first = lines.findIndex(line => line.text !== GONE)
+  const start = (first === -1 ? lines.length : first) * LINE_BYTES
+  const placed = lines.map((line, index) => ({ ...line, from: index * LINE_BYTES, to: (index + 1) * LINE_BYTES }))
+  return {
+    start,
+    end: lines.length * LINE_BYTES,
+    forward: (from, count) => placed.filter(line => line.from >= Math.max(from, start)).slice(0, count),
+    backward: (to, count) => placed.filter(line => line.from >= start && line.to <= to).slice(-count),
+  }
+}
+
+function foundIn(lines: readonly LogLine[], text: string): Found {
+  const hits = lines.flatMap((line, index) =>
+    line.text.toLowerCase().includes(text.toLowerCase()) ? [index * LINE_BYTES] : [],
+  )
+  return { positions: hits, from: 0, isDone: true }
+}
+
 export function factsOf(world: World, changes: Partial<Facts> = {}): Facts {
   return {
     fleet: world.fleet,
@@ -264,7 +295,10 @@ export function factsOf(world: World, changes: Partial<Facts> = {}): Facts {
     engineAlive: true,
     readonly: false,
     endWhenDone: false,
-    logs: (subject: Subject) => world.lines.get('podId' in subject ? subject.podId : subject.jobKey) ?? [],
+    logs: subject => linesOf(world, subject).slice(-20),
+    log: subject => logOf(linesOf(world, subject)),
+    find: (subject, text) => foundIn(linesOf(world, subject), text),
+    mark: marks,
     preview: key => world.pictures.get(key) ?? null,
     zone: () => 0,
     frame: new Map(),

@@ -30,11 +30,14 @@ dashboard = openDashboard({
     fleet: () => world.fleet,
     gauges: () => world.gauges,
     now: () => world.now() + (isStill ? 0 : Date.now() - start),
-    logs: facts.logs,
+    log: facts.log,
+    find: facts.find,
+    mark: facts.mark,
     preview: facts.preview,
     engineAlive: () => true,
   },
   send: commands => commands.forEach(tell),
+  save: async () => 'saved as pod.log',
   runId: kind === 'viewer' ? null : RUN,
   every(ms, fn) {
     const timer = setInterval(fn, ms)

@@ -258,7 +258,7 @@ export function createWorld(options: WorldOptions): World {
       executor: guarded(createExecutor(own)),
       courier: guarded(createCourier(own)),
       sampler: createSampler(own),
-      trace: { pod() {}, engine() {}, preview() {} },
+      trace: { pod() {}, cursor: () => null, engine() {}, preview() {} },
       boot: () => ({ image: 'sim', diskGb: 1, env: {}, args: null, volume: null }),
       limits: world.limits,
       home8: 'simhome8',
@@ -347,7 +347,7 @@ export function createWorld(options: WorldOptions): World {
       start: ref => cloud.pause(ref, false),
       destroy: ref => cloud.destroy(ref),
       balance: async () => null,
-      logs: (_ref, _onLine, signal) =>
+      logs: (_ref, _cursor, _onLine, signal) =>
         new Promise(resolve => {
           if (signal.aborted) resolve()
           else signal.addEventListener('abort', () => resolve(), { once: true })

@@ -154,31 +154,6 @@ describe('config/', () => {
     expect(job({ workflow_template: 'resize', outputs: { image: 'x' }, job_idd: 'a' })).toBe(false)
   })
 
-  it('has error patterns that know what real servers wrote', () => {
-    type Pattern = { code: string; title: string; pattern: string; hint: string }
-    const { patterns } = readConfig('error-patterns.json') as { patterns: Pattern[] }
-    const codeOf = (line: string) => patterns.find(each => new RegExp(each.pattern).test(line))?.code
-    // Lines of recordings 05, 07, 08, 36 (ComfyUI 0.33.0) and of PyTorch, the kernel and the shell.
-    const lines: Record<string, string> = {
-      'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.': 'gpu_memory_full',
-      "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory": 'host_memory_full',
-      "cannot identify image file '/workspace/ComfyUI/input/corrupt.png'": 'input_unreadable',
-      'Error while deserializing header: invalid header length': 'model_damaged',
-      "Value not in list: ckpt_name: 'sd15.safetensors' not in []": 'model_missing',
-      "ckpt_name: 'sd15.safetensors' not in []": 'model_missing',
-      'CUDA error: an illegal memory access was encountered': 'gpu_failed',
-      'CUDA error: no kernel image is available for execution on the device': 'gpu_unsupported',
-      'OSError: [Errno 28] No space left on device': 'disk_full',
-      'curl: (7) Failed to connect to 127.0.0.1 port 8188: Connection refused': 'connection_refused',
-      Killed: 'process_killed',
-      'image - Invalid image file: x.png': 'input_missing',
-    }
-    for (const [line, code] of Object.entries(lines)) expect([line, codeOf(line)]).toEqual([line, code])
-    expect(codeOf('Prompt executed in 2.31 seconds')).toBeUndefined()
-    expect(new Set(patterns.map(each => each.code)).size).toBe(patterns.length)
-    expect(patterns.filter(each => !each.title || !each.hint.endsWith('.'))).toEqual([])
-  })
-
   it('knows each GPU by one id, and no short name twice', () => {
     type Gpu = { id: string; name: string; vram_gb: number; short: string[] }
     const { gpus } = readConfig('gpus.json') as { gpus: Gpu[] }

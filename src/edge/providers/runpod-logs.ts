@@ -9,22 +9,22 @@ const SILENCE_MAX_MS = 15 * 60_000
 const TAIL = 200
 
 /**
- * Calls `onLine` until `signal` aborts or the stream ends. `cursors` (pod → id of its last event) outlive a stream, so that
- * the next one repeats nothing. Faults: transient, operator.
+ * Calls `onLine` with each line after `cursor` until `signal` aborts or the stream ends. `refusing` are the pods whose cursor
+ * the service did not take; it outlives a stream. Faults: transient, operator.
  */
 export async function followLogs(
   options: RunpodOptions,
-  cursors: Map<string, string>,
+  refusing: Set<string>,
   ref: string,
-  onLine: (line: string) => void,
+  cursor: string | null,
+  onLine: (line: string, cursor: string | null) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const cursor = cursors.get(ref)
   const call = {
     method: 'GET',
     // With `since` the stream leaves out all that came before, and ignores `tail` (REST v2 OpenAPI, 2026-08).
     path: `/pods/${ref}/logs?tail=${TAIL}`,
-    headers: { accept: 'text/event-stream', ...(cursor && { 'last-event-id': cursor }) },
+    headers: { accept: 'text/event-stream', ...(cursor && !refusing.has(ref) && { 'last-event-id': cursor }) },
     timeoutMs: SILENCE_MAX_MS,
     signal,
   }
@@ -32,17 +32,17 @@ export async function followLogs(
     const answer = await send(options, call)
     if (answer.status >= 300) {
       // The published type of the cursor (a date) and its own example differ: where it is not taken, go without.
-      if (answer.status === 400 || answer.status === 422) cursors.delete(ref)
+      if (answer.status === 400 || answer.status === 422) refusing.add(ref)
       throw refusal(call, answer, await answer.text())
     }
     let id = ''
     await readEvents(answer.stream, signal, (field, value) => {
       if (field === 'id') id = value
       if (field !== 'data') return
-      if (id) cursors.set(ref, id)
       const entry = LogLine.safeParse(jsonOf(value))
-      if (entry.success)
-        onLine(entry.data.source === 'system' ? `[${entry.data.source}] ${entry.data.line}` : entry.data.line)
+      if (!entry.success) return
+      const { source, line } = entry.data
+      onLine(source === 'system' ? `[${source}] ${line}` : line, id || null)
     })
   } catch (error) {
     if (signal.aborted) return

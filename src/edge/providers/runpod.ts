@@ -29,7 +29,7 @@ export const RUNPOD_TIMING: RunpodTiming = {
 
 export function createRunpod(name: string, options: RunpodOptions & { clock: Clock; timing: RunpodTiming }): Provider {
   const { clock, timing } = options
-  const cursors = new Map<string, string>()
+  const refusing = new Set<string>()
 
   const list = async (): Promise<Listing> => {
     const rows: PodRow[] = []
@@ -243,7 +243,7 @@ export function createRunpod(name: string, options: RunpodOptions & { clock: Clo
       const balance = answer.data?.myself?.clientBalance
       return balance === undefined ? null : Math.floor(balance * 1_000_000)
     },
-    logs: (ref, onLine, signal) => followLogs(options, cursors, ref, onLine, signal),
+    logs: (ref, cursor, onLine, signal) => followLogs(options, refusing, ref, cursor, onLine, signal),
     // Container disk is free while stopped; a pod without a persistent mount keeps nothing that bills (RunPod docs, 2026-05).
     stoppedPerHour: () => 0,
   }

@@ -13,8 +13,9 @@ export function drawFooter(screen: Screen, region: Region, facts: Facts, model: 
     put(screen, x, y, cut(clean(model.notice.text), width - 2), ink.wait)
     return
   }
-  if (model.editing) {
-    x = put(screen, x, y, `/${clean(model.filter)}`, ink.strong, width - 30)
+  const typing = model.page?.type === 'log' ? model.page.typing : model.editing ? model.filter : null
+  if (typing !== null) {
+    x = put(screen, x, y, `/${clean(typing)}`, ink.strong, width - 30)
     x = put(screen, x, y, ' ', ink.title) + 2
   } else if (model.command) {
     drawCommand(screen, region, model.command, contextOf({ ...model, command: null }, facts))

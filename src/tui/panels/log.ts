@@ -1,73 +1,89 @@
-// The full-screen log of a job or pod: only the lines that are visible are looked at, whatever the buffer holds.
-import type { Anchor, Facts, LogLine, Page } from '../model.ts'
+// The full-screen log of a job or pod: only the lines that are visible are looked at, however many there are.
+import { formatBytes } from '../../domain/units.ts'
+import { coloured } from '../colour.ts'
+import { anchorOf, MARK_WIDTH, measureOf, type Row, rowsBefore, rowsFrom, TIME_WIDTH, textCells } from '../log-rows.ts'
+import type { Facts, LogPage, Search } from '../model.ts'
 import { frame, put, type Region, type Screen } from '../screen.ts'
+import { podOfJob } from '../state.ts'
 import { clockTime } from '../story.ts'
-import { clean, cut, wrap } from '../text.ts'
+import { clean, cut, textWidth } from '../text.ts'
 import { nameOf } from './detail.ts'
 
-type LogPage = Extract<Page, { type: 'log' }>
-
-/** Where an anchor is now; lines may have come at the end and gone at the start. */
-export function anchorIndex(lines: readonly LogLine[], anchor: Anchor): number {
-  let low = 0
-  let high = lines.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((lines[middle]?.at ?? 0) < anchor.at) low = middle + 1
-    else high = middle
-  }
-  return Math.min(Math.max(0, lines.length - 1), low + anchor.nth)
-}
-
-export function anchorAt(lines: readonly LogLine[], index: number): Anchor {
-  const at = lines[index]?.at ?? 0
-  let first = index
-  while (first > 0 && lines[first - 1]?.at === at) first--
-  return { at, nth: index - first }
-}
-
 export function drawLog(screen: Screen, region: Region, facts: Facts, page: LogPage): void {
-  const lines = facts.logs(page.subject)
-  const inside = frame(screen, region, `log of ${nameOf(page.subject, facts)}`)
-  if (lines.length === 0) {
-    put(screen, inside.x, inside.y, 'no line yet', screen.ink.dim)
-    return
+  const inside = frame(screen, region, titleOf(facts, page))
+  const measure = measureOf(page, facts, region.width)
+  const { log } = measure
+  const end = { from: log.end, row: 0 }
+  const rows = page.anchor ? rowsFrom(page.anchor, inside.height, measure) : rowsBefore(end, inside.height, measure)
+  if (rows.length === 0) put(screen, inside.x, inside.y, 'no line yet', screen.ink.dim)
+  const x = inside.x + MARK_WIDTH + (page.times ? TIME_WIDTH : 0)
+  for (const [index, row] of rows.entries()) {
+    const y = inside.y + index
+    if (row.row === 0) {
+      if (row.mark) put(screen, inside.x, y, '!', screen.ink.bad)
+      if (page.times && row.line.at > 0)
+        put(screen, inside.x + MARK_WIDTH, y, clockTime(row.line.at, facts.zone(row.line.at)), screen.ink.dim)
+    }
+    const after = drawText(screen, x, y, row, textCells(measure), page.search)
+    if (row.hint) put(screen, row.to > row.from ? after + 3 : x, y, row.hint, screen.ink.wait)
   }
-  const rows = page.anchor
-    ? forward(lines, anchorIndex(lines, page.anchor), inside, facts, page)
-    : backward(lines, inside, facts, page)
-  for (const [row, line] of rows.entries()) {
-    const x = put(screen, inside.x, inside.y + row, line.time, screen.ink.dim)
-    put(screen, x, inside.y + row, line.text, screen.ink[line.isError ? 'bad' : 'plain'], inside.x + inside.width - x)
+  const bottom = region.y + region.height - 1
+  const isAtEnd = rows.at(-1)?.line.to === log.end
+  const top = rows[0]
+  const percent = top ? Math.floor(((anchorOf(top).from - log.start) / Math.max(1, log.end - log.start)) * 100) : 0
+  const size = formatBytes(log.end - log.start)
+  const place = page.anchor ? ` ${isAtEnd ? 'end' : `${percent} %`} of ${size} · G follows ` : ` ${size} · following `
+  const placeAt = region.x + region.width - textWidth(place) - 2
+  put(screen, placeAt, bottom, place, screen.ink.dim)
+  if (page.search)
+    put(screen, region.x + 2, bottom, cut(searchLine(facts, page, page.search), placeAt - 4), screen.ink.key)
+}
+
+function titleOf(facts: Facts, { subject }: LogPage): string {
+  const name = `log of ${nameOf(subject, facts)}`
+  const job = 'jobKey' in subject ? facts.fleet.jobs.get(subject.jobKey) : undefined
+  const pod = job && podOfJob(job, facts)
+  return pod ? `${name} on ${clean(pod.id)}` : name
+}
+
+function searchLine(facts: Facts, page: LogPage, search: Search): string {
+  const { positions, isDone } = facts.find(page.subject, search.text)
+  const count = `${positions.length}${isDone ? '' : '+'}`
+  // Counted from the start of the log, which is known only when all of it is searched.
+  const nth = isDone && search.at !== null ? positions.indexOf(search.at) + 1 : 0
+  const hits = positions.length === 1 ? 'hit' : 'hits'
+  const place = nth > 0 ? `hit ${nth} of ${count}` : `${count} ${hits}`
+  return ` /${clean(search.text)} ${isDone ? place : `searching, ${place}`} `
+}
+
+/** The text of one row in its own colours, hits laid over; answers the column after it. */
+function drawText(screen: Screen, x: number, y: number, row: Row, width: number, search: Search | null): number {
+  const { ink } = screen
+  const { text, stretches } = coloured(row.line.text, row.mark ? ink.bad : ink.plain, ink.colours)
+  const shown = cut(text.slice(row.from, row.to), width)
+  const hits = search ? hitsOf(text, search.text) : []
+  const isHere = search?.at === row.line.from
+  let column = x
+  let at = row.from
+  const end = row.from + shown.length
+  while (at < end) {
+    const stretch = stretches.findLastIndex(one => one.from <= at)
+    const hit = hits.find(one => one.to > at)
+    const isHit = hit !== undefined && hit.from <= at
+    const bounds = [end, stretches[stretch + 1]?.from ?? end, hit ? (isHit ? hit.to : hit.from) : end]
+    const to = Math.max(at + 1, Math.min(...bounds))
+    const attribute = isHit ? (isHere ? ink.title : ink.key) : (stretches[stretch]?.attribute ?? ink.plain)
+    column = put(screen, column, y, shown.slice(at - row.from, to - row.from), attribute, x + width - column)
+    at = to
   }
-  const first = page.anchor ? anchorIndex(lines, page.anchor) : Math.max(0, lines.length - rows.length)
-  const place = page.anchor
-    ? ` line ${first + 1} of ${lines.length} · G follows `
-    : ` ${lines.length} lines · following `
-  put(screen, region.x + region.width - place.length - 2, region.y + region.height - 1, place, screen.ink.dim)
+  return column
 }
 
-type Row = { time: string; text: string; isError: boolean }
-
-function rowsOf(line: LogLine, inside: Region, facts: Facts, page: LogPage): Row[] {
-  const time = page.times ? `${clockTime(line.at, facts.zone(line.at))}  ` : ''
-  const text = clean(line.text)
-  const isError = /\b(error|exception|traceback|out of memory|cuda error|killed)\b/i.test(text)
-  const width = inside.width - time.length
-  const pieces = page.wrap ? wrap(text, width) : [cut(text, width)]
-  return pieces.map((piece, index) => ({ time: index === 0 ? time : ' '.repeat(time.length), text: piece, isError }))
-}
-
-function forward(lines: readonly LogLine[], from: number, inside: Region, facts: Facts, page: LogPage): Row[] {
-  const rows: Row[] = []
-  for (let index = from; index < lines.length && rows.length < inside.height; index++)
-    rows.push(...rowsOf(lines[index]!, inside, facts, page))
-  return rows.slice(0, inside.height)
-}
-
-function backward(lines: readonly LogLine[], inside: Region, facts: Facts, page: LogPage): Row[] {
-  const rows: Row[] = []
-  for (let index = lines.length - 1; index >= 0 && rows.length < inside.height; index--)
-    rows.unshift(...rowsOf(lines[index]!, inside, facts, page))
-  return rows.slice(-inside.height)
+function hitsOf(text: string, wanted: string): { from: number; to: number }[] {
+  const hits: { from: number; to: number }[] = []
+  const lower = text.toLowerCase()
+  const needle = wanted.toLowerCase()
+  for (let at = lower.indexOf(needle); at !== -1; at = lower.indexOf(needle, at + needle.length))
+    hits.push({ from: at, to: at + needle.length })
+  return hits
 }
