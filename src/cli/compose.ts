@@ -149,11 +149,24 @@ function limitsOf(home: Home): Limits {
   const quick =
     home.provider === 'sandbox'
       ? {
-          ...{ sampleMs: 1000, capacityPauseMs: 5000, offersFreshMs: 5000 },
+          ...{ sampleMs: 1000, capacityPauseMs: 5000, offersFreshMs: 5000, comfyGoneMs: 8000 },
           ...{ teardownMs: 5000, orderMs: 2000, bootGuessMs: 10_000, jobGuessMs: 30_000, tryMs: 2000 },
         }
       : {}
-  return { ...DEFAULT_LIMITS, bootMs, capacityWaitMs, ...quick }
+  return { ...DEFAULT_LIMITS, bootMs, capacityWaitMs, ...stuckLimits(run), ...quick }
+}
+
+/** Whoever changes how long a silent job is borne, changes the same for one whose GPU works, in proportion. */
+function stuckLimits(run: Home['settings']['run']): Partial<Limits> {
+  const { stuckWarnMs: warnMs, stuckActMs: actMs, stuckBusyActMs: busyMs, stuckLookMs: lookMs } = DEFAULT_LIMITS
+  const stuckWarnMs = run?.stuck_warn_minutes ? run.stuck_warn_minutes * 60_000 : warnMs
+  const stuckActMs = Math.max(stuckWarnMs, run?.stuck_act_minutes ? run.stuck_act_minutes * 60_000 : actMs)
+  return {
+    stuckWarnMs,
+    stuckActMs,
+    stuckBusyActMs: (stuckActMs / actMs) * busyMs,
+    stuckLookMs: Math.min(lookMs, stuckWarnMs / 5),
+  }
 }
 
 /** The file is, byte for byte, what a job of this home published there. */

@@ -8,7 +8,7 @@
 // The meter runs from the create request until stop or terminate. Left out: spot, clusters, serverless, zero-GPU starts.
 import { billed, hourly, storageRate, turn } from './bills.ts'
 import { cpuKind } from './catalog.ts'
-import { type Dice, diceFrom, failureAsked } from './faults.ts'
+import { type Dice, diceFrom, failureAsked, type PromptFailure } from './faults.ts'
 import { place } from './placing.ts'
 import {
   type Cloud,
@@ -307,10 +307,14 @@ export function advance(cloud: Cloud, nowMs: number): Cloud {
   return next
 }
 
-/** Whether a prompt with this tag fails now, by a job name such as `oom-2` in it; counts over the whole cloud. */
-export function promptFate(cloud: Cloud, tag: string): [Cloud, 'oom' | 'error' | 'hang' | 'crash' | null] {
+/** Whether a prompt with this tag fails now, by a job name such as `oom-2` in it, which counts over the whole cloud, or by chance. */
+export function promptFate(cloud: Cloud, tag: string): [Cloud, PromptFailure | null] {
   const asked = failureAsked(tag)
-  if (!asked) return [cloud, null]
+  if (!asked) {
+    const dice = diceOf(cloud)
+    const how = dice.happens('hang') ? (dice.roll() < 0.5 ? 'stall' : 'hang') : null
+    return [{ ...cloud, dice: dice.state() }, how]
+  }
   const before = cloud.failed[asked.name] ?? 0
   if (before >= asked.times) return [cloud, null]
   return [{ ...cloud, failed: { ...cloud.failed, [asked.name]: before + 1 } }, asked.how]

@@ -17,6 +17,7 @@ export const faultChances = {
   '5xx': 0.1,
   'ssh-cut': 0.5, // connections of a pod are cut once, within ten seconds after it is ready
   'comfy-crash': 0.3, // ComfyUI of a pod ends, within fifteen seconds after it is ready
+  hang: 0.2, // a prompt hangs, one in two until it is interrupted, the others until ComfyUI ends
   preempt: 0.3, // the pod is EXITED by the host, within thirty seconds after it is ready
 } as const
 
@@ -71,13 +72,14 @@ export function diceFrom(seed: number, chances: FaultChances): Dice {
   }
 }
 
-const failingName = /(?<![A-Za-z0-9])(oom|error|hang|crash)-(\d{1,4})(?![0-9])/
+/** What a prompt may come to, as ComfyUI's own faults are called. */
+export type PromptFailure = 'oom' | 'error' | 'hang' | 'stall' | 'crash'
+
+const failingName = /(?<![A-Za-z0-9])(oom|error|hang|stall|crash)-(\d{1,4})(?![0-9])/
 
 /** Which failure a prompt's tag asks for by a job name like `oom-2`, and for how many first prompts of that name. */
-export function failureAsked(
-  tag: string,
-): { name: string; how: 'oom' | 'error' | 'hang' | 'crash'; times: number } | null {
+export function failureAsked(tag: string): { name: string; how: PromptFailure; times: number } | null {
   const found = failingName.exec(tag)
   if (!found) return null
-  return { name: found[0], how: found[1] as 'oom' | 'error' | 'hang' | 'crash', times: Number(found[2]) }
+  return { name: found[0], how: found[1] as PromptFailure, times: Number(found[2]) }
 }

@@ -3,9 +3,11 @@
 //
 //   RUNNING, new container ─▶ stop the old one ─▶ wipe if the disk is a new one ─▶ start ─▶ tell the cloud the real ports
 //   EXITED ─▶ stop, wipe        gone ─▶ stop, remove the folder and the volume disk
+
 import { mkdir, rm, symlink } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { promptFate, readdress } from './cloud.ts'
+import type { PromptFailure } from './faults.ts'
 import type { Keeper } from './keeper.ts'
 import { newPodLog, type PodLog } from './pod-log.ts'
 import type { Pod } from './state.ts'
@@ -22,7 +24,7 @@ export type PodPlan = {
   accountKeys: string[]
   apiUrl: string
   log: PodLog
-  promptFails(tag: string): 'oom' | 'error' | 'hang' | 'crash' | null
+  promptFails(tag: string): PromptFailure | null
 }
 export type RunningPod = {
   /** Real public port for each declared tcp port. */

@@ -12,6 +12,7 @@ import { openProcesses } from './pod-process.ts'
 import { releasePort, reservePort } from './ports.ts'
 import { type PodSsh, startPodSsh } from './ssh/server.ts'
 import { writeTools } from './ssh/tools.ts'
+import { openSupervisor, type Supervisor } from './supervisor.ts'
 
 const comfyPort = 8188 // ComfyUI's default port, inside the pod
 const mebibyte = 1024 * 1024
@@ -33,6 +34,7 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
 
   let ssh: PodSsh | null = null
   let comfy: Comfy | null = null
+  let supervisor: Supervisor | null = null
   let stopped = false
   const timers = new Set<NodeJS.Timeout>()
   const steps = new Set<Promise<void>>()
@@ -83,6 +85,8 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
       port: comfyLocal,
       faults: ({ tag }) => plan.promptFails(tag),
     })
+    const failed = (error: Error) => log.add('system', `ComfyUI: ${error.message}`)
+    supervisor = await openSupervisor(dir, binDir, async () => comfy?.restart(), failed)
   }
 
   log.add('system', `create container ${pod.image}`)
@@ -92,7 +96,7 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
     if (pod.fate === 'well') at(plan.comfyAtMs, 'ComfyUI', openComfy)
     for (const trouble of pod.troubles) {
       if (trouble.what === 'ssh-cut') at(trouble.atMs, 'network', async () => ssh?.cut())
-      if (trouble.what === 'comfy-crash') at(trouble.atMs, 'ComfyUI', async () => comfy?.stop())
+      if (trouble.what === 'comfy-crash') at(trouble.atMs, 'ComfyUI', async () => comfy?.die())
     }
   }
 
@@ -105,6 +109,7 @@ export async function startPod(plan: PodPlan): Promise<RunningPod> {
       stopped = true
       for (const timer of timers) clearTimeout(timer)
       await Promise.all(steps)
+      supervisor?.close()
       await Promise.all([comfy?.stop(), ssh?.stop(), processes.stop()])
       gauges.close()
       for (const port of [comfyLocal, ...Object.values(publicPorts)]) releasePort(port)

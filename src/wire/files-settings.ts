@@ -80,6 +80,18 @@ export const settingsFile = z.strictObject({
         .positive()
         .optional()
         .describe('How long jobs wait in line when nothing is to be had.'),
+      stuck_warn_minutes: z
+        .number()
+        .positive()
+        .optional()
+        .describe(
+          'A job without a message, GPU work, log line or new file (three of the four) for so long is warned of.',
+        ),
+      stuck_act_minutes: z
+        .number()
+        .positive()
+        .optional()
+        .describe('The same: then it is interrupted, ComfyUI is started anew, at last the pod is changed.'),
       first_port: z.int().min(1024).max(65_000).optional().describe('Local port of the first tunnel.'),
     })
     .optional(),

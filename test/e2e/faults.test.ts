@@ -81,3 +81,25 @@ test.concurrent('wrong usage, files and settings are refused before anything is 
     })
     expect((await world.cloud.status()).bills).toEqual([])
   }))
+
+test.concurrent('jobs that hang are interrupted, or get a new ComfyUI, and are done on the same pod', () =>
+  inWorld(
+    { firstPort: 12_900, settings: { run: { stuck_warn_minutes: 0.03, stuck_act_minutes: 0.06 } } },
+    async world => {
+      for (const name of ['hang-1', 'stall-1']) world.job(name, pictureJob('lighthouse.jpg'))
+      const told = result.parse(await world.json(0, 'run', 'jobs', '--yes', '--max-pods', '2'))
+      expect(told.jobs).toMatchObject([{ status: 'completed' }, { status: 'completed' }])
+      const steps = (jobId: string) =>
+        world
+          .events()
+          .flatMap(({ type, jobKey, step }) =>
+            type === 'attempt.stuck_step' && String(jobKey).endsWith(jobId) ? [step] : [],
+          )
+      expect(steps('hang-1')).toEqual(['interrupt', 'restart'])
+      expect(steps('stall-1')).toEqual(['interrupt', 'free'])
+      const { prompts } = await world.cloud.status()
+      expect(Object.values(prompts)).toEqual([1, 1, 1, 1])
+      const cost = (await world.json(0, 'cost')) as { groups: { cause: string }[] }
+      expect(cost.groups.map(({ cause }) => cause)).toContain('stuck')
+    },
+  ))

@@ -26,6 +26,8 @@ export type Worker = {
   at(node: string | null): void
   /** Told at every step; `share` is how much of the prompt's nodes ran, 0–1. */
   load(share: number): void
+  /** Told when the GPU has nothing to do although the prompt is not over. */
+  rest(): void
   crash(): void
   /** Aborts when the process ends; nothing after that is told to anybody. */
   ended: AbortSignal
@@ -37,6 +39,8 @@ type NodeProgress = { value: number; max: number; state: 'running' | 'finished' 
 const progressEveryMs = 100
 /** Timers may fire a little early; without this a 100 ms step would be shown only every second time. */
 const timerSlackMs = 5
+/** How soon a node that waits for something sees an interrupt. */
+const stallLookMs = 50
 
 export async function runPrompt(item: QueueItem, worker: Worker): Promise<Finished> {
   const [, promptId, prompt, extraData, outputs] = item
@@ -73,6 +77,11 @@ export async function runPrompt(item: QueueItem, worker: Worker): Promise<Finish
     if (kind === 'oom') throw outOfMemory(worker.vramBytes)
     if (kind === 'error') throw pythonError('RuntimeError', 'simulated failure inside the node')
     if (kind === 'crash') worker.crash()
+    worker.rest()
+    while (kind === 'stall') {
+      await sleep(stallLookMs, undefined, { signal: worker.ended })
+      if (worker.isInterrupted()) throw interrupted()
+    }
     // A hung worker thread does not see interrupts; only the end of the process ends it (recording 31).
     return await new Promise<never>((_, reject) => {
       if (worker.ended.aborted) reject(interrupted())

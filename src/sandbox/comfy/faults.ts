@@ -1,7 +1,8 @@
 // What can go wrong inside a node, with the names and words a real server reports (recordings 07, 08, 09).
 import { pythonError } from './nodes.ts'
 
-export type FaultKind = 'oom' | 'error' | 'hang' | 'crash'
+/** hang: for ever, until the process ends · stall: until it is interrupted. */
+export type FaultKind = 'oom' | 'error' | 'hang' | 'stall' | 'crash'
 
 const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(2)
 

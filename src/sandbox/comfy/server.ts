@@ -42,6 +42,10 @@ export type Comfy = {
   promptCounts(): Map<string, number>
   /** The prompt_id that runs. */
   executing(): string | null
+  /** Like SIGKILL: it stays away until `restart`. */
+  die(): Promise<void>
+  /** Ended if it lives, and started again; nothing is in memory then. Not after `stop`. */
+  restart(): Promise<void>
   /** Like SIGTERM: sockets end with 1006, queue and history are lost, temp is wiped at the next start. */
   stop(): Promise<void>
 }
@@ -61,16 +65,19 @@ export async function startComfy(options: ComfyOptions): Promise<Comfy> {
   const start = async () => {
     const folders = await openFolders(options.root)
     const crash = () => {
-      restarting = restart().catch(error => options.log(`could not start again: ${error}`))
+      restarting = restart(options.downMs ?? 2000).catch(error => options.log(`could not start again: ${error}`))
     }
     current = await startProcess(options, folders, port, counts, crash)
     port = current.port
   }
-  const restart = async () => {
+  const die = async () => {
     const dying = current
     current = null
     await dying?.kill()
-    await sleep(options.downMs ?? 2000, undefined, { signal: over.signal }).catch(() => {})
+  }
+  const restart = async (afterMs: number) => {
+    await die()
+    await sleep(afterMs, undefined, { signal: over.signal }).catch(() => {})
     if (!over.signal.aborted) await start()
   }
   await start()
@@ -79,11 +86,16 @@ export async function startComfy(options: ComfyOptions): Promise<Comfy> {
     url: `http://127.0.0.1:${port}`,
     promptCounts: () => new Map(counts),
     executing: () => current?.executing() ?? null,
+    die,
+    async restart() {
+      await restarting
+      restarting = restart(0)
+      await restarting
+    },
     async stop() {
       over.abort()
       await restarting
-      await current?.kill()
-      current = null
+      await die()
     },
   }
 }
@@ -161,6 +173,7 @@ async function startProcess(
         const room = options.gpu.vramBytes * 0.9 - idleVramBytes
         gauge(80 + ((now.ticks++ * 7) % 21), Math.round(idleVramBytes + Math.max(0, room) * (0.3 + 0.7 * share)))
       },
+      rest: () => gauge(0, now.vramUsedBytes),
       crash,
       ended: end.signal,
     })
