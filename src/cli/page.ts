@@ -17,6 +17,7 @@ import { emptyFleet, type Fleet } from '../domain/fleet.ts'
 import type { Job } from '../domain/job.ts'
 import { reviewOf } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
+import { isViewable } from '../domain/viewable.ts'
 import { systemClock } from '../edge/clock.ts'
 import { version } from '../edge/config.ts'
 import { thumbnailOf } from '../edge/picture.ts'
@@ -27,7 +28,7 @@ import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
 import { type Home, openHome } from './home.ts'
 import { pastOf } from './past.ts'
-import { isViewable, openWithSystem } from './viewer.ts'
+import { openWithSystem } from './viewer.ts'
 
 /** Pixels: twice what the page gives them, for sharp screens. */
 const LARGE = 360

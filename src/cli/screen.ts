@@ -35,6 +35,7 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
       preview: previews,
       engineAlive: () => follow.alive(),
     },
+    report: createReports(follow),
     send: commands => send(follow, commands),
     save: logs.save,
     runId,
@@ -85,6 +86,7 @@ function send(follow: Follow, commands: readonly Command[]): void {
   for (const command of commands) {
     const port = command.type === 'open' ? follow.fleet.pods.get(command.podId)?.localPort : null
     if (port) openWithSystem(`http://127.0.0.1:${port}`)
+    if (command.type === 'view') openWithSystem(command.path)
   }
 }
 
@@ -104,7 +106,20 @@ function factsOf(command: Command): Fact[] {
       return [{ type: 'job.retry_requested', jobKey: command.jobKey }]
     case 'open':
     case 'copy':
+    case 'view':
       return []
+  }
+}
+
+/** Asks for the page at the first look, and knows it from the moment it is written. */
+function createReports(follow: Follow): (runId: string) => string | null {
+  const known = new Map<string, string | null>()
+  return runId => {
+    if (!known.has(runId)) {
+      known.set(runId, null)
+      void follow.report(runId).then(path => known.set(runId, path))
+    }
+    return known.get(runId) ?? null
   }
 }
 

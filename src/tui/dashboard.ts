@@ -17,6 +17,8 @@ export type { Command, Leave, Picture, Subject } from './model.ts'
 
 export type DashboardOptions = {
   source: Source
+  /** Where the page about a run that is over lies; null until it is written. */
+  report(runId: string): string | null
   /** What one answer asks for, together. */
   send(commands: readonly Command[]): void
   /** Writes the whole log to a file; answers where it is, or why not, for a notice. Never rejects. */
@@ -88,6 +90,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       find: (subject, text) => from.find(subject, text),
       mark: text => from.mark(text),
       preview: jobKey => from.preview(jobKey),
+      report: runId => options.report(runId),
       zone: at => -new Date(at).getTimezoneOffset(),
       frame: new Map(),
       lasting: lasting.memo,

@@ -3,13 +3,14 @@
 import { type Job, liveAttempt } from '../domain/job.ts'
 import type { Pod } from '../domain/pod.ts'
 import type { Facts, Model } from './model.ts'
-import { isOver, podOfJob } from './state.ts'
+import { isOver, podOfJob, runToSum } from './state.ts'
 import { countFor, markedRows, type Rows, type Verb } from './targets.ts'
 
 export type Mode =
   | 'table'
   | 'costs'
   | 'events'
+  | 'summary'
   | 'details'
   | 'log'
   | 'filter'
@@ -43,6 +44,8 @@ export type Action =
   | 'panel-pods'
   | 'panel-costs'
   | 'panel-events'
+  | 'panel-summary'
+  | 'view'
   | 'mark'
   | 'mark-rows'
   | 'details'
@@ -102,9 +105,9 @@ export type Binding = {
 }
 
 const ROWS: readonly Mode[] = ['table', 'details', 'log']
-const PAGES: readonly Mode[] = ['table', 'costs', 'events', 'details', 'log']
-const PANELS: readonly Mode[] = ['table', 'costs', 'events']
-const LISTS: readonly Mode[] = ['table', 'events', 'details', 'log', 'help']
+const PAGES: readonly Mode[] = ['table', 'costs', 'events', 'summary', 'details', 'log']
+const PANELS: readonly Mode[] = ['table', 'costs', 'events', 'summary']
+const LISTS: readonly Mode[] = ['table', 'events', 'summary', 'details', 'log', 'help']
 
 export const BINDINGS: readonly Binding[] = [
   bind(['up', 'ctrl-p'], '↑', '', 'row up', LISTS, 'up', null),
@@ -119,6 +122,12 @@ export const BINDINGS: readonly Binding[] = [
   { ...bind(['2'], '2', '', 'pods', PAGES, 'panel-pods', null), command: 'pods' },
   { ...bind(['3'], '3', '', 'costs: spend and rate by cause', PAGES, 'panel-costs', null), command: 'costs' },
   { ...bind(['4'], '4', '', 'events', PAGES, 'panel-events', null), command: 'events' },
+  {
+    ...bind(['S'], 'S', 'summary', 'what a run came to, once it is over', PAGES, 'panel-summary', 12, c =>
+      Boolean(c.model.panel !== 'summary' && runToSum(c.facts)),
+    ),
+    command: 'summary',
+  },
   bind(['space'], 'space', 'mark', 'mark the row; what is done next is done to all marked', ['table'], 'mark', 11, c =>
     has(c),
   ),
@@ -128,7 +137,7 @@ export const BINDINGS: readonly Binding[] = [
     takes: 'words',
     words: ['all', 'failed', 'none'],
   },
-  bind(['enter'], 'enter', 'leave', 'leave the summary of a run that is over', PANELS, 'leave', 2, c =>
+  bind(['enter'], 'enter', 'leave', 'leave the summary of a run that is over', ['summary'], 'leave', 2, c =>
     isOver(c.facts),
   ),
   {
@@ -156,6 +165,17 @@ export const BINDINGS: readonly Binding[] = [
     ),
     command: 'open',
     takes: 'pods',
+  },
+  {
+    ...bind(['v'], 'v', 'report', 'open the report of the run with the system’s browser', ['summary'], 'view', 1),
+    command: 'report',
+  },
+  {
+    ...bind(['v'], 'v', 'view', 'open the first output with the system’s viewer', ['table', 'details'], 'view', 5, c =>
+      Boolean(c.job?.published.some(file => file.path !== null)),
+    ),
+    command: 'view',
+    takes: 'jobs',
   },
   dangerous('kill', 'k', 'terminate the pods (asks)', 6, 'pods'),
   dangerous('stop', 's', 'stop = pause the pods (asks)', 9, 'pods'),
@@ -295,7 +315,7 @@ export function modeOf(model: Model): Mode {
   if (model.command) return 'command'
   if (model.page?.type === 'log' && model.page.typing !== null) return 'find'
   if (model.page) return model.page.type
-  return model.panel === 'events' || model.panel === 'costs' ? model.panel : 'table'
+  return model.panel === 'jobs' || model.panel === 'pods' ? 'table' : model.panel
 }
 
 export function contextOf(model: Model, facts: Facts): Context {

@@ -51,5 +51,6 @@ export function rowsOf(model: Model, facts: Facts): number {
   const layout = layoutOf(model, facts)
   const rows = layout?.main.height ?? 1
   const isTable = model.page === null && hasRows(model.panel)
-  return Math.max(1, isTable ? rows - 1 : model.page ? rows - 2 : rows)
+  const isFramed = model.page !== null || model.panel === 'summary'
+  return Math.max(1, isTable ? rows - 1 : isFramed ? rows - 2 : rows)
 }

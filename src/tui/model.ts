@@ -44,6 +44,8 @@ export type Command =
   | { type: 'retry-job'; jobKey: string }
   | { type: 'open'; podId: string }
   | { type: 'copy'; text: string }
+  /** A file for the system's viewer. */
+  | { type: 'view'; path: string }
 
 /** How the screen was left. `ended`: the run is over and a key was pressed on its summary; `viewer`: a plain leave. */
 export type Leave = 'background' | 'drain' | 'terminate' | 'ended' | 'viewer'
@@ -77,6 +79,8 @@ export type Facts = {
   /** What a cleaned line of a log means; null for most. */
   mark(text: string): Mark | null
   preview(jobKey: string): Picture | null
+  /** Where the page about a run that is over lies; null until it is written. */
+  report(runId: string): string | null
   /** Minutes east of UTC at a moment: clock times are shown in the user's zone. */
   zone(at: Millis): number
   /** Worked out for this frame already, see `once`. */
@@ -105,7 +109,8 @@ export function allocationOf(facts: Facts): Allocation {
   return sinceEvent(facts, 'allocation', () => allocate(facts.fleet))
 }
 
-export type PanelName = 'jobs' | 'pods' | 'costs' | 'events'
+export type PanelName = 'jobs' | 'pods' | 'costs' | 'events' | 'summary'
+/** Those there always are; `summary` only once a run is over. */
 export const PANEL_NAMES: readonly PanelName[] = ['jobs', 'pods', 'costs', 'events']
 
 export type Table = {
@@ -172,6 +177,8 @@ export type Model = {
   pods: Table
   /** Sequence number of the first event shown; null = the end is followed. */
   eventsFrom: number | null
+  /** First line shown; null = it was not opened by itself yet. */
+  summaryTop: number | null
   page: Page | null
   help: boolean
   helpTop: number
@@ -207,6 +214,7 @@ export function newModel(width: number, height: number): Model {
     jobs: TABLE,
     pods: TABLE,
     eventsFrom: null,
+    summaryTop: null,
     page: null,
     help: false,
     helpTop: 0,

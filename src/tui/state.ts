@@ -123,6 +123,16 @@ export function isOver(facts: Facts): boolean {
   return run !== null && run.status !== 'running'
 }
 
+/** The run whose summary can be shown: this screen's, else the home's last one, once it is over. */
+export function runToSum(facts: Facts): Run | null {
+  if (facts.runId !== null) return isOver(facts) ? runOfScreen(facts) : null
+  return sinceEvent(
+    facts,
+    'last run over',
+    () => [...facts.fleet.runs.values()].findLast(run => run.status !== 'running') ?? null,
+  )
+}
+
 export type Counts = { jobs: number; running: number; waiting: number; done: number; failed: number; cancelled: number }
 
 export function countJobs(facts: Facts): Counts {

@@ -5,27 +5,27 @@ import { type Action, bindingOf, type Context, contextOf, unavailable } from './
 import { rowsOf } from './layout.ts'
 import { edited, extended } from './line.ts'
 import type { Dialog, Effect, Facts, LogPage, Model, Page, PanelName } from './model.ts'
-import { PANEL_NAMES, REFRESHES_MS } from './model.ts'
+import { REFRESHES_MS } from './model.ts'
 import { jobOrder, podOrder } from './order.ts'
 import { LINGER_MS } from './panels/banner.ts'
 import { detailLines, sshLine } from './panels/detail.ts'
-import { asksOnLeave, dialogText } from './panels/dialog.ts'
+import { asksOnLeave } from './panels/dialog.ts'
 import { eventsTop, shownEvents } from './panels/events.ts'
 import { helpScroll } from './panels/footer.ts'
+import { panelsOf } from './panels/header.ts'
+import { summaryLines } from './panels/summary.ts'
 import { type Pointer, pressed, WHEEL_ROWS } from './pointer.ts'
 import { isOver, runOfScreen } from './state.ts'
 import { isEverything, questionsFor, type Verb } from './targets.ts'
 import { clean } from './text.ts'
+import { dialogKey } from './update-dialog.ts'
 import { endSearch, findNext, moveLog, newLogPage, settleSearch, startSearch } from './update-log.ts'
 import { reveal, rowsToMark, settleTable, sorted, sortedBy, tabled, toggled, unmarked } from './update-rows.ts'
+import { viewingOf } from './viewing.ts'
 
 export type Input = { type: 'key'; name: string } | { type: 'paste'; text: string } | Pointer
 export type Update = { model: Model; effects: Effect[] }
 
-/** A key that was on its way when the dialog opened was meant for something else. */
-export const DIALOG_DEAF_MS = 300
-/** Between the second ctrl-c (drain) and its effect: room for the third (terminate). */
-export const DRAIN_GRACE_MS = 1500
 const NOTICE_MS = 4000
 /** What has to be typed before every pod is ended. */
 const WORD = 'terminate'
@@ -62,6 +62,9 @@ export function settle(before: Model, facts: Facts, width: number, height: numbe
     return { model: { ...model, dialog: null }, effects: [{ type: 'leave', how: 'drain' }] }
   // Asked about a run that is over meanwhile: nothing is left to decide.
   if (model.dialog?.ask === 'leave' && !asksOnLeave(facts)) model.dialog = null
+  // The end of a run is not to be overlooked; somebody who reads or types is not interrupted.
+  if (isOver(facts) && model.summaryTop === null && !isBusy(model))
+    Object.assign(model, { panel: 'summary', summaryTop: 0 })
   const closedAt = runOfScreen(facts)?.closedAt
   if (
     isOver(facts) &&
@@ -86,8 +89,9 @@ function act(action: Action, context: Context, words: readonly string[] = []): U
       return only(moved(action, context))
     case 'next-panel':
     case 'previous-panel': {
-      const at = PANEL_NAMES.indexOf(model.panel) + (action === 'next-panel' ? 1 : PANEL_NAMES.length - 1)
-      return only({ ...model, panel: PANEL_NAMES[at % PANEL_NAMES.length] ?? 'jobs' })
+      const panels = panelsOf(facts)
+      const at = panels.indexOf(model.panel) + (action === 'next-panel' ? 1 : panels.length - 1)
+      return only({ ...model, panel: panels[at % panels.length] ?? 'jobs' })
     }
     case 'panel-jobs':
       return only(opened(model, 'jobs'))
@@ -97,6 +101,12 @@ function act(action: Action, context: Context, words: readonly string[] = []): U
       return only(opened(model, 'costs'))
     case 'panel-events':
       return only(opened(model, 'events'))
+    case 'panel-summary':
+      return only({ ...opened(model, 'summary'), summaryTop: 0 })
+    case 'view': {
+      const { notice, commands } = viewingOf(context)
+      return { model: noticed(model, facts, notice), effects: commands.map(command => ({ type: 'send', command })) }
+    }
     case 'details':
     case 'log': {
       const subject =
@@ -207,6 +217,10 @@ function act(action: Action, context: Context, words: readonly string[] = []): U
   }
 }
 
+function isBusy({ page, help, dialog, editing, command, frozen }: Model): boolean {
+  return page !== null || help || dialog !== null || editing || command !== null || frozen
+}
+
 /** Nobody decides on old figures: a dialog ends the freeze. */
 function thawed(result: Update): Update {
   return result.model.dialog ? { ...result, model: { ...result.model, frozen: false } } : result
@@ -253,40 +267,6 @@ function obeyed(line: string, context: Context): Update {
   return thawed(act(binding.action, chosen, words))
 }
 
-function dialogKey(model: Model, dialog: Dialog, key: string, context: Context): Update {
-  const { facts } = context
-  if (facts.clock - dialog.openedAt < DIALOG_DEAF_MS) return only(model)
-  if (key === 'ctrl-c') {
-    if (dialog.ask !== 'leave') return only({ ...model, dialog: null })
-    if (dialog.drainAt !== null)
-      return { model: { ...model, dialog: null }, effects: [{ type: 'leave', how: 'terminate' }] }
-    return only({ ...model, dialog: { ...dialog, choice: 1, drainAt: facts.clock + DRAIN_GRACE_MS } })
-  }
-  const { buttons } = dialogText(dialog, facts)
-  // Enter before the word is complete is no answer.
-  if (context.mode === 'word' && buttons.length === 0 && key === 'enter') return only(model)
-  const choice = Math.min(dialog.choice, buttons.length - 1)
-  switch (bindingOf(key, context)?.action) {
-    case 'up':
-      return only({
-        ...model,
-        dialog: { ...dialog, drainAt: null, choice: (choice + buttons.length - 1) % buttons.length },
-      })
-    case 'down':
-      return only({ ...model, dialog: { ...dialog, drainAt: null, choice: (choice + 1) % buttons.length } })
-    case 'back':
-      return only({ ...model, dialog: null })
-    case 'accept': {
-      const effects = buttons[choice]?.effects ?? []
-      return { model: { ...(effects.length > 0 ? unmarked(model) : model), dialog: null }, effects: [...effects] }
-    }
-    default:
-      return only(
-        context.mode === 'word' ? { ...model, dialog: { ...dialog, typed: edited(dialog.typed, key) } } : model,
-      )
-  }
-}
-
 function pointed(input: Pointer, context: Context): Model {
   const { model, mode } = context
   if (!model.mouse || mode === 'dialog' || mode === 'word' || mode === 'filter' || mode === 'command') return model
@@ -323,6 +303,10 @@ function moved(action: Action, context: Context): Model {
     return { ...model, eventsFrom: to >= events.length - rows ? null : (events[to]?.seq ?? null) }
   }
   if (model.panel === 'costs') return model
+  if (model.panel === 'summary') {
+    const last = Math.max(0, summaryLines(facts, model.width - 4).length - rows)
+    return { ...model, summaryTop: Math.max(0, Math.min(last, (model.summaryTop ?? 0) + step)) }
+  }
   const order = model.panel === 'jobs' ? jobOrder(model, facts) : podOrder(model, facts)
   return tabled(model, table => {
     const index = Math.max(0, Math.min(order.length - 1, table.index + step))

@@ -11,13 +11,20 @@ import { drawHeader, drawTabs } from './panels/header.ts'
 import { drawJobs } from './panels/jobs.ts'
 import { drawLog } from './panels/log.ts'
 import { drawPods } from './panels/pods.ts'
+import { drawSummary } from './panels/summary.ts'
 import { newScreen, put, type Region, type Screen } from './screen.ts'
 import type { Palette } from './style.ts'
 
 type Draw = (screen: Screen, region: Region, facts: Facts, model: Model) => void
 
 /** A new panel is one line here and one name in the model. */
-const PANELS: Record<PanelName, Draw> = { jobs: drawJobs, pods: drawPods, costs: drawCosts, events: drawEvents }
+const PANELS: Record<PanelName, Draw> = {
+  jobs: drawJobs,
+  pods: drawPods,
+  costs: drawCosts,
+  events: drawEvents,
+  summary: drawSummary,
+}
 
 export function view(model: Model, facts: Facts, ink: Palette, ascii: boolean): Screen {
   const screen = newScreen(model.width, model.height, ink, ascii || model.ascii)

@@ -90,9 +90,12 @@ test.concurrent('a run that is over says so, and leaves with enter', () =>
   inWorld({ firstPort: 12_640 }, async world => {
     world.job('pan')
     const t = openTerminal(world, ['run', 'jobs', '--yes'], 80, 24)
-    await t.until(/completed/)
+    await t.until(
+      /summary[\s\S]*✓ completed · 1 of 1 job done[\s\S]*all proven gone[\s\S]*v opens .*out\/report\.html[\s\S]*1 file, .*verified/,
+    )
     t.press('\r')
     expect(await t.ended).toBe(0)
     t.expectRestored()
     expect(t.text()).toMatch(/^pan +completed .*out\/pan\.webp/m)
+    expect(t.text()).toMatch(/^report: out\/report\.html/m)
   }))

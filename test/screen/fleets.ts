@@ -300,6 +300,7 @@ export function factsOf(world: World, changes: Partial<Facts> = {}): Facts {
     find: (subject, text) => foundIn(linesOf(world, subject), text),
     mark: marks,
     preview: key => world.pictures.get(key) ?? null,
+    report: () => null,
     zone: () => 0,
     frame: new Map(),
     lasting: new Map(),

@@ -6,6 +6,8 @@ import { type Screen, textOf } from '../../src/tui/screen.ts'
 import { palette } from '../../src/tui/style.ts'
 import { settle, update } from '../../src/tui/update.ts'
 import { view } from '../../src/tui/view.ts'
+import { RUN as NIGHT } from '../unit/fleet-story.ts'
+import { longNight } from '../unit/long-night.ts'
 import { A40, busyWorld, factsOf, largeWorld, MINUTE, newWorld, queue, RUN, SECOND, type World } from './fleets.ts'
 
 const FOLDER = new URL('../../fixtures/screens/', import.meta.url)
@@ -106,6 +108,11 @@ test('a picture in the detail pane at 120x40', () => {
   matches('picture-120x40', shot(world, '120x40'))
 })
 test('a run that is over at 80x24', () => matches('over-80x24', shot(overWorld(), '80x24', [], { endWhenDone: true })))
+test('the summary of a long night at 120x40', () => {
+  const { fleet, now } = longNight(60, true)
+  const report = () => '/home/kim/out/report.html'
+  matches('summary-120x40', shot({ ...newWorld(), fleet, now: () => now }, '120x40', [], { runId: NIGHT, report }))
+})
 test('a failed job is selected at 120x40', () =>
   matches('failed-120x40', shot(busyWorld(), '120x40', ['down', 'down', 'down'])))
 test('nothing but ASCII at 80x24', () => {

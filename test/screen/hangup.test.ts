@@ -40,6 +40,7 @@ function options(runId: string | null): { options: DashboardOptions; input: Pass
       mouse: false,
       tmux: false,
       endWhenDone: false,
+      report: () => null,
     },
   }
 }

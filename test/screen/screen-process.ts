@@ -52,6 +52,7 @@ dashboard = openDashboard({
   mouse: false,
   tmux: false,
   endWhenDone: false,
+  report: () => null,
 })
 const how = await dashboard.left
 tell({ left: how })

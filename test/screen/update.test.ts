@@ -1,7 +1,7 @@
 // Keys and what they do to the model: the one table, tried key by key.
 import { expect, test } from 'vitest'
 import { BINDINGS, contextOf, footerOf } from '../../src/tui/keys.ts'
-import { DIALOG_DEAF_MS, DRAIN_GRACE_MS } from '../../src/tui/update.ts'
+import { DIALOG_DEAF_MS, DRAIN_GRACE_MS } from '../../src/tui/update-dialog.ts'
 import { desk } from './desk.ts'
 import { busyWorld, factsOf, GONE, largeWorld, MINUTE, RUN, SECOND } from './fleets.ts'
 
@@ -122,6 +122,42 @@ test('a viewer leaves without a question; a run that is over leaves as ended, by
   expect(manual.effects).toEqual([])
   manual.press('enter')
   expect(manual.effects).toEqual([{ type: 'leave', how: 'ended' }])
+})
+
+test('a run that ends opens its summary, once, and not while somebody reads; v opens its report, in a table the output', () => {
+  const world = busyWorld()
+  const report = () => '/home/kim/out/report.html'
+  const d = desk(world, { report })
+  d.press('l')
+  world.add({ type: 'run.closed', runId: RUN, status: 'failed' })
+  d.tick()
+  expect(d.model()).toMatchObject({ panel: 'jobs', page: { type: 'log' } })
+  d.press('esc')
+  d.tick()
+  expect(d.model().panel).toBe('summary')
+  expect(d.text()).toMatch(/some jobs failed · 1 of 8 jobs done, 1 failed/)
+  d.press('v')
+  const sent = (path: string) => [
+    { type: 'send', command: { type: 'view', path } },
+    { type: 'send', command: { type: 'copy', text: path } },
+  ]
+  expect(d.effects).toEqual(sent('/home/kim/out/report.html'))
+  d.press('1', 'G', 'v')
+  d.tick()
+  expect(d.model().panel).toBe('jobs')
+  expect(d.effects.slice(2)).toEqual(sent('/home/kim/out/job-004.webp'))
+  d.press('S')
+  expect(d.model().panel).toBe('summary')
+})
+
+test('an output whose ending a pod chose to be run is copied, never opened', () => {
+  const world = busyWorld()
+  const published = [{ name: 'a', path: '/home/kim/out/a.desktop', url: null, bytes: 1, sha256: 'a' }]
+  world.add({ type: 'attempt.succeeded', jobKey: `${RUN}/job-001`, attempt: 1 })
+  world.add({ type: 'job.completed', jobKey: `${RUN}/job-001`, published })
+  const d = desk(world)
+  d.press('/', ...'job-001', 'enter', 'v')
+  expect(d.effects).toEqual([{ type: 'send', command: { type: 'copy', text: '/home/kim/out/a.desktop' } }])
 })
 
 test('esc goes one step back and never leaves', () => {

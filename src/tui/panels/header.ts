@@ -4,7 +4,7 @@ import { formatClock, formatUsd } from '../../domain/units.ts'
 import { type Facts, type Model, PANEL_NAMES, type PanelName } from '../model.ts'
 import { jobOrder, podOrder } from '../order.ts'
 import { put, type Region, type Screen } from '../screen.ts'
-import { countJobs, isOver, livePods, newsAt, runOfScreen, spentOf } from '../state.ts'
+import { countJobs, isOver, livePods, newsAt, runOfScreen, runToSum, spentOf } from '../state.ts'
 import { clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
 import { clean, cut, plural, textWidth } from '../text.ts'
@@ -70,13 +70,18 @@ function fitting(segments: Segment[], width: number): Segment[] {
   return kept
 }
 
+/** The panels there are now. */
+export function panelsOf(facts: Facts): readonly PanelName[] {
+  return runToSum(facts) ? [...PANEL_NAMES, 'summary'] : PANEL_NAMES
+}
+
 /** The panels with their keys, and where they stand in the line. */
 export function tabsOf(facts: Facts): { name: PanelName; key: string; text: string; x: number; width: number }[] {
   const counts: Partial<Record<PanelName, number>> = { jobs: countJobs(facts).jobs, pods: livePods(facts).length }
   let x = 1
-  return PANEL_NAMES.map((name, index) => {
+  return panelsOf(facts).map((name, index) => {
     const text = counts[name] === undefined ? name : `${name} ${counts[name]}`
-    const tab = { name, key: String(index + 1), text, x, width: text.length + 2 }
+    const tab = { name, key: name === 'summary' ? 'S' : String(index + 1), text, x, width: text.length + 2 }
     x += tab.width + 2
     return tab
   })
