@@ -30,10 +30,23 @@ export function learnRelease(fleet: Fleet, pod: Pod, at: Millis): void {
   if (pod.releaseAt !== null) learn(fleet, `release|${pod.provider}`, at - pod.releaseAt)
 }
 
-/** What a job of this template took on such a GPU, or on others; null while none is known. */
+/** What jobs of this template took on such a GPU, or on others; empty while none is known. */
+export function seenJobMs(fleet: Fleet, spec: JobSpec, gpuName: string): readonly number[] {
+  return fleet.took.get(`job|${spec.template}|${gpuName}`) ?? fleet.took.get(`job|${spec.template}`) ?? []
+}
+
+export function seenBootMs(fleet: Fleet, provider: string): readonly number[] {
+  return fleet.took.get(`boot|${provider}`) ?? []
+}
+
+export function seenReleaseMs(fleet: Fleet, provider: string): readonly number[] {
+  return fleet.took.get(`release|${provider}`) ?? []
+}
+
+/** What three of four such jobs need at most; null while none is known. */
 export function knownJobMs(fleet: Fleet, spec: JobSpec, gpuName: string): number | null {
-  const own = fleet.took.get(`job|${spec.template}|${gpuName}`) ?? fleet.took.get(`job|${spec.template}`)
-  if (!own) return null
+  const own = seenJobMs(fleet, spec, gpuName)
+  if (own.length === 0) return null
   return Math.min(threeOfFour(own), spec.timeoutMs ?? Number.POSITIVE_INFINITY)
 }
 
@@ -51,13 +64,13 @@ export function remainingMs(fleet: Fleet, job: Job, attempt: Attempt, now: Milli
 }
 
 export function bootMs(fleet: Fleet, provider: string, limits: Limits): number {
-  const seen = fleet.took.get(`boot|${provider}`)
-  return seen ? threeOfFour(seen) : limits.bootGuessMs
+  const seen = seenBootMs(fleet, provider)
+  return seen.length > 0 ? threeOfFour(seen) : limits.bootGuessMs
 }
 
 /** Never less than the limits say: the longest that was seen, so that the stop comes early enough for it, too. */
 export function teardownMs(fleet: Fleet, provider: string, limits: Limits): number {
-  const seen = fleet.took.get(`release|${provider}`) ?? []
+  const seen = seenReleaseMs(fleet, provider)
   return Math.min(Math.max(limits.teardownMs, ...seen), limits.teardownMs * TEARDOWNS_MAX)
 }
 

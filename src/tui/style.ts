@@ -101,6 +101,7 @@ const ASCII: Readonly<Record<string, string>> = {
   '┤': '+',
   '▌': '|',
   '→': '>',
+  '←': '<',
   '’': "'",
   '“': '"',
   '”': '"',

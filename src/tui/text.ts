@@ -16,7 +16,7 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Cn}\p{M}\u115f\u1160\u3164\uffa0]/gu
 const UNSURE = /\p{Emoji_Presentation}|[\p{Co}\u{1f000}-\u{1faff}]/gu
 
 // ASCII, and what this program itself writes: most texts need nothing done.
-const PLAIN = /^[\x20-\x7e…–·×→‖⋯⟳✓✗⊘○↑↓▸▓░▁-█]*$/
+const PLAIN = /^[\x20-\x7e…–·×→←‖⋯⟳✓✗⊘○↑↓▸▓░▁-█]*$/
 
 const CLEAN_MAX = 10_000
 

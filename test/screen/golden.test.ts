@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { type Facts, type Model, newModel, type Picture } from '../../src/tui/model.ts'
 import { type Screen, textOf } from '../../src/tui/screen.ts'
-import { palette } from '../../src/tui/style.ts'
+import { type Colours, palette } from '../../src/tui/style.ts'
 import { settle, update } from '../../src/tui/update.ts'
 import { view } from '../../src/tui/view.ts'
 import { RUN as NIGHT } from '../unit/fleet-story.ts'
@@ -13,8 +13,10 @@ import { A40, busyWorld, factsOf, largeWorld, MINUTE, newWorld, queue, RUN, SECO
 const FOLDER = new URL('../../fixtures/screens/', import.meta.url)
 const SIZES = ['60x15', '80x24', '120x40', '200x60']
 
+type Look = { ascii?: boolean; colours?: Colours }
+
 /** The screen after these keys, half a second apart. */
-function shot(world: World, size: string, keys: string[] = [], changes: Partial<Facts> = {}, ascii = false): Screen {
+function shot(world: World, size: string, keys: string[] = [], changes: Partial<Facts> = {}, look: Look = {}): Screen {
   const [width = 0, height = 0] = size.split('x').map(Number)
   let model: Model = newModel(width, height)
   let passed = 0
@@ -25,7 +27,7 @@ function shot(world: World, size: string, keys: string[] = [], changes: Partial<
     passed += SECOND / 2
   }
   model = settle(model, facts(), width, height).model
-  return view(model, facts(), palette(256), ascii)
+  return view(model, facts(), palette(look.colours ?? 256), look.ascii ?? false)
 }
 
 function matches(name: string, screen: Screen): void {
@@ -81,6 +83,7 @@ for (const size of SIZES) {
   })
   test(`eight jobs in all states at ${size}`, () => matches(`eight-${size}`, shot(busyWorld(), size)))
   test(`five thousand jobs at ${size}`, () => matches(`five-thousand-${size}`, shot(largeWorld(5000), size)))
+  test(`costs at ${size}`, () => matches(`costs-${size}`, shot(busyWorld(), size, ['3'])))
   test(`pods at ${size}`, () => matches(`pods-${size}`, shot(busyWorld(), size, ['2'])))
   test(`the kill dialog at ${size}`, () => matches(`kill-${size}`, shot(busyWorld(), size, ['k'])))
   test(`the leave dialog at ${size}`, () => matches(`leave-${size}`, shot(busyWorld(), size, ['q'])))
@@ -101,6 +104,41 @@ test('a waiting job tells how far its pod is at 80x24', () => {
   world.pass(12 * SECOND)
   matches('booting-80x24', shot(world, '80x24'))
 })
+test('costs without colours at 80x24: a letter for each cause', () =>
+  matches('costs-plain-80x24', shot(busyWorld(), '80x24', ['3'], {}, { colours: 0 })))
+test('several marked rows and what is asked about them at 120x40', () =>
+  matches('marked-120x40', shot(busyWorld(), '120x40', ['space', 'space', 'space', 'k'])))
+test('every pod is to be ended at 80x24', () =>
+  matches('kill-all-80x24', shot(busyWorld(), '80x24', [...':kill', 'space', ...'all', 'enter', ...'xterm'])))
+test('a command being typed at 80x24', () =>
+  matches('command-80x24', shot(busyWorld(), '80x24', [...':can', 'tab', ...'job-00'])))
+test('a command that means nothing at 80x24', () =>
+  matches('command-wrong-80x24', shot(busyWorld(), '80x24', [...':kil1', 'enter'])))
+test('a frozen screen says since when at 120x40', () => {
+  const world = busyWorld()
+  matches('frozen-120x40', shot(world, '120x40', ['2', 'z'], { now: world.now(), clock: world.now() + MINUTE }))
+})
+test('a pod that does not end and one that is not heard of at 120x40', () => {
+  const world = busyWorld()
+  world.add({ type: 'pod.release_requested', podId: 'pod-0004', cause: 'never became ready' })
+  world.pass(2 * MINUTE)
+  world.add({
+    type: 'pod.link_lost',
+    podId: 'pod-0002',
+    fault: { kind: 'transient', code: 'link_lost', message: 'no answer' },
+  })
+  world.pass(MINUTE)
+  matches('unknown-120x40', shot(world, '120x40', ['2']))
+})
+test('why a job failed, with what its log said last, at 80x24', () => {
+  const world = busyWorld()
+  const endedAt = world.fleet.jobs.get(`${RUN}/job-003`)?.attempts[0]?.endedAt ?? 0
+  world.lines.set(`${RUN}/job-003`, [
+    { at: endedAt - SECOND, text: 'CUDA out of memory. Tried to allocate 20.00 GiB' },
+    { at: endedAt + MINUTE, text: 'a line of the next job on that pod' },
+  ])
+  matches('failed-details-80x24', shot(world, '80x24', ['down', 'down', 'down', 'enter']))
+})
 test('events at 80x24', () => matches('events-80x24', shot(busyWorld(), '80x24', ['4'])))
 test('a picture in the detail pane at 120x40', () => {
   const world = busyWorld()
@@ -116,9 +154,17 @@ test('the summary of a long night at 120x40', () => {
 test('a failed job is selected at 120x40', () =>
   matches('failed-120x40', shot(busyWorld(), '120x40', ['down', 'down', 'down'])))
 test('nothing but ASCII at 80x24', () => {
-  const screen = shot(busyWorld(), '80x24', [], {}, true)
-  matches('ascii-80x24', screen)
-  expect(textOf(screen)).toMatch(/^[\x20-\x7e\n]*$/)
+  matches('ascii-80x24', shot(busyWorld(), '80x24', [], {}, { ascii: true }))
+  matches('ascii-costs-80x24', shot(busyWorld(), '80x24', ['3'], {}, { ascii: true }))
+  for (const keys of [[], ['2'], ['3'], ['4'], ['enter'], ['l'], ['?'], ['q'], ['k'], ['space', 'space', 'k'], [':']])
+    for (const size of SIZES) {
+      const text = textOf(shot(busyWorld(), size, keys, {}, { ascii: true }))
+      expect(text).toMatch(/^[\x20-\x7e\n]*$/)
+      // What has no stand-in of its own would be a question mark, which says something else here.
+      expect(text.replaceAll(/\? keys|spent\?|\? {2,}(this list|row up)/g, ''), `${keys} at ${size}`).not.toMatch(
+        /\?{2}|\w\?\w/,
+      )
+    }
 })
 test('a terminal that is too small says what it needs', () => matches('small-59x14', shot(busyWorld(), '59x14')))
 test('a viewer without an engine and with pods that may be billed at 80x24', () =>

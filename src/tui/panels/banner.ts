@@ -1,8 +1,11 @@
 // Lines across the screen for what must not be overlooked: needs a person, nothing is known, over, no engine.
-import { formatClock, formatUsd } from '../../domain/units.ts'
+import { RELEASE_SLOW_MS } from '../../domain/notice.ts'
+import type { Pod } from '../../domain/pod.ts'
+import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
 import type { Facts, Model } from '../model.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import { countJobs, livePods, RUN_WORDS, runOfScreen, spentOf } from '../state.ts'
+import { clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
 import { clean, cut, plural } from '../text.ts'
 
@@ -25,6 +28,12 @@ export function bannersOf(facts: Facts, model: Model): Banner[] {
       )
   const run = runOfScreen(facts)
   const live = livePods(facts)
+  for (const pod of live) {
+    const text = slowEnd(pod, facts.now)
+    if (text) add('bad', text)
+  }
+  const lost = live.filter(pod => pod.linkLostAt !== null)
+  if (lost[0]) add('bad', unknown(lost[0], lost.length - 1, facts))
   if (run && run.status !== 'running') add(RUN_WORDS[run.status].ink, summary(facts, model))
   if (!facts.engineAlive && live.length > 0)
     add('bad', `✗ no engine is running: nothing moves, and ${plural(live.length, 'pod')} may still be billed`)
@@ -42,6 +51,22 @@ export function bannersOf(facts: Facts, model: Model): Banner[] {
     else if (run.draining) add('wait', '↓ draining: running jobs are finished, nothing new is started')
   }
   return banners.slice(0, BANNERS_MAX)
+}
+
+/** A termination that takes too long: how long, what it costs, and how to end it by hand. */
+function slowEnd(pod: Pod, now: Millis): string | null {
+  if (pod.status !== 'releasing' || pod.releaseAt === null || now - pod.releaseAt < RELEASE_SLOW_MS) return null
+  const since = formatClock(now - pod.releaseAt)
+  const cost = `${formatUsd(pod.meters.at(-1)?.perHour ?? pod.offer.perHour)}/h`
+  return `✗ ${pod.id} is not proven gone ${since} after it was to end, ${cost}: end it at ${pod.provider} by hand, ${pod.name}${pod.ref ? ` (${pod.ref})` : ''}`
+}
+
+/** What is said of it is from before. */
+function unknown(pod: Pod, others: number, facts: Facts): string {
+  const since = pod.linkLostAt ?? facts.now
+  const job = pod.jobKey ? facts.fleet.jobs.get(pod.jobKey) : undefined
+  const more = others > 0 ? `, and ${plural(others, 'pod')} more` : ''
+  return `? ${pod.id}${job ? ` with ${job.spec.jobId}` : ''} is unknown since ${clockTime(since, facts.zone(since))}, ${formatClock(facts.now - since)}: no contact${more}; it is still billed`
 }
 
 function summary(facts: Facts, model: Model): string {

@@ -32,7 +32,14 @@ const LABEL_WIDTH = 7
 // Below this many rows a second chart would leave neither of them readable.
 const BOTH_ROWS_MIN = 17
 
-type Book = { entries: readonly Entry[]; totals: readonly CauseTotal[]; from: Millis; to: Millis }
+type Book = {
+  entries: readonly Entry[]
+  totals: readonly CauseTotal[]
+  from: Millis
+  to: Millis
+  /** Cut into this many steps already. */
+  cuts: Map<number, Spending>
+}
 
 /** Good for one second: more would cost time and show nothing. */
 function bookOf(facts: Facts): Book {
@@ -53,7 +60,19 @@ function newBook(facts: Facts): Book {
     const meter = fleet.pods.get(podId)?.meters.at(-1)
     return meter && meter.to === null ? meter.perHour : 0
   }
-  return { entries, totals: totalsByCause(entries, CAUSES, rateOf), from, to: Math.max(to, from + 1000) }
+  return {
+    entries,
+    totals: totalsByCause(entries, CAUSES, rateOf),
+    from,
+    to: Math.max(to, from + 1000),
+    cuts: new Map(),
+  }
+}
+
+function cutInto(book: Book, steps: number): Spending {
+  const spending = book.cuts.get(steps) ?? spendingOf(book.entries, book.from, book.to, steps)
+  book.cuts.set(steps, spending)
+  return spending
 }
 
 export function drawCosts(screen: Screen, region: Region, facts: Facts): void {
@@ -134,7 +153,7 @@ function drawRate(screen: Screen, region: Region, book: Book, facts: Facts): voi
   put(screen, region.x, region.y, '$ an hour, by cause', screen.ink.title)
   const chart = { ...region, y: region.y + 1, height: region.height - 1 }
   const columns = chart.width - LABEL_WIDTH - 1
-  const spending = spendingOf(book.entries, book.from, book.to, columns)
+  const spending = cutInto(book, columns)
   const perHour = (micro: number) => Math.max(0, (micro / spending.stepMs) * 3_600_000)
   const series = seriesOf(spending, screen, values => values.map(perHour))
   const max = niceCeiling(Math.max(...sums(series, columns)))
@@ -146,7 +165,7 @@ function drawSpent(screen: Screen, region: Region, book: Book, spent: number, fa
   put(screen, region.x, region.y, '$ spent, in all and by cause', screen.ink.title)
   const chart = { ...region, y: region.y + 1, height: region.height - 1 }
   const columns = chart.width - LABEL_WIDTH - 1
-  const spending = spendingOf(book.entries, book.from, book.to, columns * 2)
+  const spending = cutInto(book, columns * 2)
   const causes = seriesOf(spending, screen, addedUp)
   const total: Series = { values: sums(causes, columns * 2), colour: screen.ink.colours === 256 ? 255 : 15, mark: '*' }
   const max = niceCeiling(Math.max(spent, ...total.values))

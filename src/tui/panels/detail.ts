@@ -4,8 +4,18 @@ import type { FaultData } from '../../domain/fault.ts'
 import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { type Pod, podCost } from '../../domain/pod.ts'
 import { formatBytes, formatClock, formatUsd } from '../../domain/units.ts'
-import { drawPicture } from '../chart.ts'
-import { allocationOf, type Facts, type Model, type Page, type Picture, type Subject, sinceEvent } from '../model.ts'
+import { leftOf } from '../ahead.ts'
+import { drawPicture, sparkline } from '../chart.ts'
+import {
+  allocationOf,
+  type Facts,
+  type LogLine,
+  type Model,
+  type Page,
+  type Picture,
+  type Subject,
+  sinceEvent,
+} from '../model.ts'
 import { frame, put, type Region, type Screen } from '../screen.ts'
 import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob, podState } from '../state.ts'
 import { clockTime, isAbout, type Line, tell } from '../story.ts'
@@ -33,7 +43,7 @@ export function drawPane(screen: Screen, region: Region, facts: Facts, model: Mo
   if (!subject) return
   const width = drawPreview(screen, region, inside, facts, subject)
   const figures = factLines(subject, facts).flatMap(line => wrapped(line, width))
-  const log = facts.logs(subject).at(-1)
+  const log = logUntilEnd(subject, facts).at(-1)
   const last = log ? [dim(`▸ ${clean(log.text)}`)] : []
   const rest = Math.max(0, inside.height - figures.length - last.length)
   const story = rest > 0 ? storyLines(subject, facts, rest) : []
@@ -79,16 +89,30 @@ export function drawDetails(
 
 /** All lines of the page, wrapped. */
 export function detailLines(subject: Subject, facts: Facts, width: number): Line[] {
-  const log = facts.logs(subject).slice(-8)
+  const log = logUntilEnd(subject, facts).slice(-LOG_LINES)
+  const isFailed = 'jobKey' in subject && facts.fleet.jobs.get(subject.jobKey)?.status === 'failed'
+  const heading = dim(`${isFailed ? 'the log before it failed' : 'log'} (l shows all)`)
+  const said = log.length > 0 ? [heading, ...log.map(line => plain(`  ${line.text}`))] : []
   const all = [
     ...factLines(subject, facts),
+    ...(isFailed ? said : []),
     ...('jobKey' in subject ? moreOfJob(subject.jobKey, facts) : moreOfPod(subject.podId, facts)),
     plain(''),
     ...storyLines(subject, facts),
-    ...(log.length > 0 ? [plain(''), dim('log (l shows all)')] : []),
-    ...log.map(line => plain(line.text)),
+    ...(isFailed || said.length === 0 ? [] : [plain(''), ...said]),
   ]
   return all.flatMap(line => wrapped(line, width))
+}
+
+// Enough to see an error with its trace.
+const LOG_LINES = 8
+
+/** Of a job that is over, only what was said until then: its pod may have worked on for others. */
+function logUntilEnd(subject: Subject, facts: Facts): readonly LogLine[] {
+  const lines = facts.logs(subject)
+  const endedAt = 'jobKey' in subject ? facts.fleet.jobs.get(subject.jobKey)?.attempts.at(-1)?.endedAt : null
+  // What was printed in its last moment is read from the pod a moment later.
+  return endedAt ? lines.filter(line => line.at <= endedAt + 2000) : lines
 }
 
 function wrapped(line: Line, width: number): Line[] {
@@ -127,6 +151,8 @@ function jobLines(job: Job, facts: Facts): Line[] {
   else if (job.fault && job.status === 'failed') lines.push(...faultLines(job.fault))
   else lines.push({ text: `${state.glyph} ${state.word}`, ink: state.ink })
   lines.push(plain(ingredients(job, facts)))
+  const pod = liveAttempt(job) ? podOfJob(job, facts) : null
+  if (pod) lines.push(...gpuLines(pod, facts))
   return lines
 }
 
@@ -142,6 +168,8 @@ function liveLine(job: Job, facts: Facts): Line {
     parts.push(`node ${gauge.nodeId} ${gauge.nodeTitle ?? ''}${steps}`)
     if (gauge.perSecond) parts.push(rateOf(gauge.perSecond))
   }
+  const left = leftOf(job, facts)
+  if (left) parts.push(left)
   if (gauge && gauge.bytes !== null && (gauge.phase === 'inputs' || gauge.phase === 'outputs'))
     parts.push(`${formatBytes(gauge.bytes)}${gauge.bytesTotal === null ? '' : ` of ${formatBytes(gauge.bytesTotal)}`}`)
   parts.push(`attempt ${attempt?.number ?? 1}`)
@@ -193,6 +221,11 @@ function moreOfJob(key: string, facts: Facts): Line[] {
     const ink = attempt.status === 'failed' ? 'bad' : 'plain'
     lines.push({ text: `attempt ${attempt.number} on ${attempt.podId} ${attempt.status} ${took}${why}`, ink })
   }
+  for (const { name, source, bytes } of job.spec.inputs)
+    lines.push(plain(`${name} ← ${source}${bytes === null ? '' : `  ${formatBytes(bytes)}`}`))
+  if (!isSettled(job))
+    for (const { name, file, bytes } of job.attempts.at(-1)?.artifacts ?? [])
+      lines.push({ text: `${name ?? file} stored  ${formatBytes(bytes)}`, ink: 'good' })
   for (const file of job.published)
     lines.push({ text: `${file.name} → ${file.path ?? file.url ?? ''}  ${formatBytes(file.bytes)}`, ink: 'good' })
   if (!isSettled(job)) for (const output of job.spec.outputs) lines.push(dim(`${output.name} → ${output.target}`))
@@ -210,17 +243,27 @@ function podLines(pod: Pod, facts: Facts): Line[] {
   ]
   if (pod.localPort) parts.push(`http://127.0.0.1:${pod.localPort}`)
   lines.push(plain(parts.join(' · ')))
-  const gauge = facts.gauges.pods.get(pod.id)
-  if (gauge && pod.status === 'ready') {
-    const isOld = isPodGaugeOld(gauge, facts.now)
-    const vram = `${(gauge.vramUsedMiB / 1024).toFixed(1)}/${(gauge.vramTotalMiB / 1024).toFixed(1)} GB`
-    const age = `${Math.max(0, Math.floor((facts.now - gauge.at) / 1000))} s ago${isOld ? ' ?' : ''}`
-    lines.push({
-      text: `GPU ${Math.round(gauge.gpuUtil)} % · VRAM ${vram} · memory bus ${Math.round(gauge.memUtil)} % · ${age}`,
-      ink: isOld ? 'dim' : 'plain',
-    })
-  }
+  lines.push(...gpuLines(pod, facts))
   return lines
+}
+
+// Ten minutes of samples at five seconds each are kept; so many fit beside the figures.
+const HISTORY_WIDTH = 36
+
+/** What its GPU does and did in the last minutes; nothing before the first sample. */
+function gpuLines(pod: Pod, facts: Facts): Line[] {
+  const gauge = facts.gauges.pods.get(pod.id)
+  if (!gauge || pod.status !== 'ready') return []
+  const isOld = isPodGaugeOld(gauge, facts.now)
+  const vram = `${(gauge.vramUsedMiB / 1024).toFixed(1)}/${(gauge.vramTotalMiB / 1024).toFixed(1)} GB`
+  const age = `${Math.max(0, Math.floor((facts.now - gauge.at) / 1000))} s ago${isOld ? ' ?' : ''}`
+  const parts = [
+    `GPU ${Math.round(gauge.gpuUtil)} % ${sparkline(gauge.history, HISTORY_WIDTH)}`,
+    `VRAM ${vram}`,
+    `memory bus ${Math.round(gauge.memUtil)} %`,
+    age,
+  ]
+  return [{ text: parts.join(' · '), ink: isOld ? 'dim' : 'plain' }]
 }
 
 function moreOfPod(id: string, facts: Facts): Line[] {

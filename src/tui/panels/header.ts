@@ -1,6 +1,7 @@
 // The first two lines: run, pods, money, age of the news; then the panels and how many jobs are in which state.
 import { hourlyRate } from '../../domain/cost.ts'
 import { formatClock, formatUsd } from '../../domain/units.ts'
+import { toFinish } from '../ahead.ts'
 import { type Facts, type Model, PANEL_NAMES, type PanelName } from '../model.ts'
 import { jobOrder, podOrder } from '../order.ts'
 import { put, type Region, type Screen } from '../screen.ts'
@@ -32,6 +33,9 @@ function headerOf(facts: Facts, model: Model): Segment[] {
   add(`${formatUsd(rate)}/h`, 1, 'strong')
   const spent = formatUsd(spentOf(facts))
   add(`spent ${spent}${run?.policy.costMax ? ` of ${formatUsd(run.policy.costMax)}` : ''}`, 0, 'strong')
+  const isOld = facts.now - newsAt(facts) > NEWS_OLD_MS
+  const ahead = isOver(facts) ? null : toFinish(facts)
+  if (ahead) add(isOld ? `${ahead} ?` : ahead, 4.5, isOld ? 'dim' : 'plain')
   if (run && !isOver(facts)) add(formatClock(facts.now - run.openedAt), 6)
   const balance = facts.gauges.balance
   if (balance) {
@@ -46,7 +50,6 @@ function headerOf(facts: Facts, model: Model): Segment[] {
   }
   if (!model.frozen && !isOver(facts)) {
     const age = Math.max(0, facts.now - newsAt(facts))
-    const isOld = age > NEWS_OLD_MS
     const text = facts.fleet.seq === 0 ? 'starting' : age < 60_000 ? `${Math.floor(age / 1000)} s` : formatClock(age)
     if (facts.fleet.seq === 0) add(text, 4, 'dim')
     else if (facts.engineAlive) add(isOld ? `last news ${text} ago ?` : `live ${text} ago`, 4, isOld ? 'dim' : 'good')
@@ -67,7 +70,12 @@ function fitting(segments: Segment[], width: number): Segment[] {
     const heaviest = kept.reduce((worst, segment) => (segment.weight > worst.weight ? segment : worst))
     kept.splice(kept.indexOf(heaviest), 1)
   }
-  return kept
+  // A long one that went may leave room for shorter ones that went before it.
+  for (const segment of segments.toSorted((a, b) => a.weight - b.weight)) {
+    if (kept.includes(segment) || size() + 2 + textWidth(segment.text) > width) continue
+    kept.push(segment)
+  }
+  return segments.filter(segment => kept.includes(segment))
 }
 
 /** The panels there are now. */

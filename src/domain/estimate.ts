@@ -1,0 +1,132 @@
+// What is still to come: how long and how much until the running and waiting jobs are done, as a range. It assumes that nothing fails
+// and that no more pods come than there are; where there is nothing to go by, there is no estimate. Shown to people, decides nothing.
+import type { Fleet } from './fleet.ts'
+import { type Job, liveAttempt } from './job.ts'
+import { seenBootMs, seenJobMs, seenReleaseMs } from './pace.ts'
+import { isUsable, mayBill, type Pod } from './pod.ts'
+import { accrue, type Micro, type Millis } from './units.ts'
+
+/** Milliseconds. */
+export type Range = readonly [low: number, high: number]
+/** `micro` comes on top of what was spent; `end` are moments. */
+export type Estimate = { micro: readonly [Micro, Micro]; end: readonly [Millis, Millis] }
+/** How far a running job is, and when that was known. */
+export type ProgressOf = (job: Job) => { fraction: number; at: Millis } | null
+
+// The first moments (loading a model) say nothing about the rest.
+const BASIS_FRACTION = 0.1
+const BASIS_MS = 20_000
+// Steps of a sampler are nearly even, what comes after them (decoding, saving) is not.
+const EVEN: Range = [0.9, 1.25]
+// One finished job is one sample; several show their own spread, but never less than this.
+const SINGLE: Range = [0.8, 1.35]
+const SEVERAL: Range = [0.95, 1.1]
+// From the last job's end to the proof that the pod is gone, where none was seen yet: two listings and a look.
+const TEARDOWN: Range = [20_000, 60_000]
+
+/** How long the live attempt of a job still takes; null before there is a basis. */
+export function jobLeft(fleet: Fleet, job: Job, progressOf: ProgressOf, now: Millis): Range | null {
+  const attempt = liveAttempt(job)
+  if (!attempt) return null
+  const since = attempt.startedAt ?? attempt.requestedAt
+  const own = ownTotal(job, progressOf)
+  const gpu = fleet.pods.get(attempt.podId)?.offer.gpuName ?? ''
+  const total = own === null ? rangeOf(seenJobMs(fleet, job.spec, gpu)) : scaled(own, EVEN)
+  if (!total) return null
+  const elapsed = now - (own === null ? attempt.requestedAt : since)
+  // Later than it should be: nobody knows how much longer.
+  return [Math.max(0, total[0] - elapsed), Math.max(elapsed / 10, total[1] - elapsed)]
+}
+
+/** By its own progress, from its start to its end. */
+function ownTotal(job: Job, progressOf: ProgressOf): number | null {
+  const attempt = liveAttempt(job)
+  const progress = attempt && progressOf(job)
+  if (!progress || progress.fraction < BASIS_FRACTION || progress.fraction >= 1) return null
+  const ms = progress.at - (attempt.startedAt ?? attempt.requestedAt)
+  return ms < BASIS_MS ? null : ms / progress.fraction
+}
+
+/** Of a run that is under way; null while nothing can be said, or nothing is left. */
+export function estimateRun(fleet: Fleet, runId: string, progressOf: ProgressOf, now: Millis): Estimate | null {
+  const run = fleet.runs.get(runId)
+  if (run?.status !== 'running') return null
+  const open: Job[] = []
+  const underWay = new Map<string, number>()
+  for (const job of fleet.jobs.values()) {
+    if (job.runId !== runId || (job.status !== 'running' && job.status !== 'waiting') || job.cancelRequested) continue
+    open.push(job)
+    const own = ownTotal(job, progressOf)
+    if (own !== null) underWay.set(job.spec.template, Math.max(own, underWay.get(job.spec.template) ?? 0))
+  }
+  if (open.length === 0) return null
+  const pods = [...fleet.pods.values()].filter(pod => pod.runId === runId && mayBill(pod))
+  // Thousands of jobs, a few kinds.
+  const known = new Map<string, Range>()
+  const ranges: Ranges = {
+    job(job, gpuName) {
+      const kind = `${job.spec.template}|${gpuName}`
+      const own = underWay.get(job.spec.template)
+      const range =
+        known.get(kind) ?? rangeOf(seenJobMs(fleet, job.spec, gpuName)) ?? (own ? scaled(own, SINGLE) : null)
+      if (range) known.set(kind, range)
+      return range
+    },
+    left: job => jobLeft(fleet, job, progressOf, now),
+  }
+  const low = finish(fleet, open, pods, ranges, now, 0)
+  const high = finish(fleet, open, pods, ranges, now, 1)
+  return low && high ? { micro: [low.micro, high.micro], end: [low.end, high.end] } : null
+}
+
+type Ranges = { job(job: Job, gpuName: string): Range | null; left(job: Job): Range | null }
+
+/** The jobs in their order, each to the pod that is free first; `side` takes the low (0) or the high (1) ends. */
+function finish(
+  fleet: Fleet,
+  open: readonly Job[],
+  pods: readonly Pod[],
+  ranges: Ranges,
+  now: Millis,
+  side: 0 | 1,
+): { micro: Micro; end: Millis } | null {
+  // Milliseconds from now until each pod has nothing more to do.
+  const free = new Map<Pod, number>()
+  for (const pod of pods) {
+    const job = pod.jobKey ? fleet.jobs.get(pod.jobKey) : undefined
+    const boot = rangeOf(seenBootMs(fleet, pod.provider))
+    const left = job ? ranges.left(job) : ([0, 0] as const)
+    if (!left) return null
+    if (pod.readyAt !== null || !isUsable(pod)) free.set(pod, left[side])
+    else if (boot) free.set(pod, Math.max(0, boot[side] - (now - pod.requestedAt)))
+  }
+  const takers = [...free.keys()].filter(pod => isUsable(pod) && !pod.draining)
+  for (const job of open) {
+    if (liveAttempt(job)) continue
+    const first = takers.reduce<Pod | null>((a, b) => (a && free.get(a)! <= free.get(b)! ? a : b), null)
+    const total = first && ranges.job(job, first.offer.gpuName)
+    if (!first || !total) return null
+    free.set(first, free.get(first)! + total[side])
+  }
+  let micro = 0
+  let last = 0
+  for (const [pod, ms] of free) {
+    last = Math.max(last, ms)
+    const teardown = rangeOf(seenReleaseMs(fleet, pod.provider)) ?? TEARDOWN
+    micro += accrue(pod.meters.at(-1)?.perHour ?? 0, ms + teardown[side])
+  }
+  return { micro, end: now + last }
+}
+
+/** Where most of what was seen lies; null when nothing was. */
+function rangeOf(seen: readonly number[]): Range | null {
+  const sorted = seen.toSorted((a, b) => a - b)
+  const at = (share: number) => sorted[Math.round((sorted.length - 1) * share)] ?? 0
+  if (sorted.length < 2) return sorted.length === 0 ? null : scaled(at(0), SINGLE)
+  const middle = at(0.5)
+  return [Math.min(at(0.15), middle * SEVERAL[0]), Math.max(at(0.85), middle * SEVERAL[1])]
+}
+
+function scaled(ms: number, [low, high]: Range): Range {
+  return [ms * low, ms * high]
+}
