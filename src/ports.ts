@@ -76,6 +76,8 @@ export type Provider = {
    */
   create(name: string, offer: Offer, boot: Boot, lookFirst: boolean): Promise<{ ref: string; perHour: Micro }>
   list(): Promise<Listing>
+  /** The machine that it lies on, the same for all pods there; null while, or where, it is not told. Faults: transient, operator. */
+  host(ref: string): Promise<string | null>
   /** A direct look; null only when the provider says 404. Faults: transient, operator. */
   look(ref: string): Promise<PodRow | null>
   /** Resolves, too, when it is already so. Faults: transient, operator, pod. */

@@ -33,6 +33,8 @@ export type Fact =
   | { type: 'pod.created'; podId: string; ref: string; perHour: Micro }
   /** The machine that the provider put it on. */
   | { type: 'pod.placed'; podId: string; hostId: string }
+  /** It lies on a machine that failed a while ago. */
+  | { type: 'pod.host_avoided'; podId: string }
   | { type: 'pod.refused'; podId: string; fault: FaultData }
   | { type: 'pod.port_held'; podId: string; localPort: number }
   | { type: 'pod.stage_reached'; podId: string; stage: Stage }

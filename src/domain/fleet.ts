@@ -3,6 +3,7 @@ import type { Event } from './event.ts'
 import type { FaultData } from './fault.ts'
 import { applyToJob } from './fold-job.ts'
 import { applyToPod } from './fold-pod.ts'
+import type { Host } from './hosts.ts'
 import type { Job } from './job.ts'
 import { assert, providerOf, runOf } from './lookup.ts'
 import type { Took } from './pace.ts'
@@ -28,6 +29,8 @@ export type Fleet = {
   jobs: Map<string, Job>
   pods: Map<string, Pod>
   providers: Map<string, ProviderState>
+  /** `provider/hostId` → machines that failed, and when last. */
+  hosts: Map<string, Host>
   /** What jobs, boots and releases took; `pace` tells. */
   took: Took
   /** The last events, oldest first, at most `RECENT_MAX`: what the events panel and the detail pane tell. */
@@ -46,6 +49,7 @@ export function emptyFleet(): Fleet {
     jobs: new Map(),
     pods: new Map(),
     providers: new Map(),
+    hosts: new Map(),
     took: new Map(),
     recent: [],
   }

@@ -2,6 +2,7 @@
 import type { Event } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
+import { forgiveHosts } from './hosts.ts'
 import { type Attempt, isSettled, type Job, jobKey, type Stall } from './job.ts'
 import { assert, jobOf, podOf, runOf } from './lookup.ts'
 import { learnJob } from './pace.ts'
@@ -59,6 +60,7 @@ export function applyToJob(fleet: Fleet, event: Event): void {
     case 'job.failed':
       assert(!isSettled(job), `job ${job.key} failed after it was settled`)
       Object.assign(job, { status: 'failed', fault: event.fault, settledAt: event.at })
+      forgiveHosts(fleet, job)
       return
     case 'job.delayed':
       job.dueAt = event.dueAt

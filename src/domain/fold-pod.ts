@@ -1,6 +1,7 @@
 // The fold's part on pods: their states and their meters.
 import type { Event } from './event.ts'
 import type { Fleet } from './fleet.ts'
+import { learnHost } from './hosts.ts'
 import { assert, podOf } from './lookup.ts'
 import { learnBoot, learnRelease } from './pace.ts'
 import { mayBill, type Offer, type Pod } from './pod.ts'
@@ -41,6 +42,10 @@ export function applyToPod(fleet: Fleet, event: Event): void {
       return
     case 'pod.placed':
       pod.hostId = event.hostId
+      learnHost(fleet, pod, event.at)
+      return
+    case 'pod.host_avoided':
+      pod.hostAvoided = true
       return
     case 'pod.port_held':
       pod.localPort = event.localPort
@@ -70,6 +75,7 @@ export function applyToPod(fleet: Fleet, event: Event): void {
       return
     case 'pod.broken':
       pod.broken ??= event.fault
+      learnHost(fleet, pod, event.at)
       return
     case 'pod.drain_requested':
       pod.draining = true
@@ -117,6 +123,7 @@ function newPod(event: { podId: string; runId: string; name: string; offer: Offe
     status: 'requested',
     ref: null,
     hostId: null,
+    hostAvoided: false,
     stage: null,
     address: null,
     hostKey: null,

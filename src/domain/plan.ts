@@ -4,6 +4,7 @@ import { drain, expireRun, jobLimits, runLimits } from './budget.ts'
 import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
+import { avoidHosts } from './hosts.ts'
 import { isSettled, type Job, liveAttempt } from './job.ts'
 import { fits, needKey, needOf } from './placement.ts'
 import { isUsable, mayBill, type Pod } from './pod.ts'
@@ -24,6 +25,7 @@ const RULES: Rule[] = [
   runLimits,
   drain,
   priceLimits,
+  (fleet, now, { limits }) => avoidHosts(fleet, now, limits),
   releasePods,
   giveUpBooting,
   assign,

@@ -51,6 +51,8 @@ export type Pod = {
   ref: string | null
   /** The provider's id of the machine below it; null until, or unless, it is told. */
   hostId: string | null
+  /** It goes back because of that machine. */
+  hostAvoided: boolean
   stage: Stage | null
   address: Address | null
   /** SHA256 fingerprint seen at the first connection; a change for the same pod is refused. */

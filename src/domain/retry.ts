@@ -27,6 +27,7 @@ const OF_THE_WORK = [
   'prompt_not_taken',
   'prompt_lost',
   'comfy_gone',
+  'attempt_stuck',
 ]
 
 export function causeOf(fault: FaultData): Cause {

@@ -4,10 +4,19 @@ import type { Pod } from '../domain/pod.ts'
 import type { Machine, Tunnel } from '../ports.ts'
 import { breakPod, climb, record } from './climb.ts'
 import { type Context, providerNamed } from './context.ts'
+import { learnHost } from './host.ts'
 import { sample } from './sample.ts'
 import { aborted, backOff, settle } from './settle.ts'
 
 export async function tend(context: Context, podId: string, signal: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  await Promise.all([
+    keepUp(context, podId, signal).finally(() => over.abort('over')),
+    learnHost(context, podId, AbortSignal.any([signal, over.signal])),
+  ])
+}
+
+async function keepUp(context: Context, podId: string, signal: AbortSignal): Promise<void> {
   const pod = podOf(context.journal.fleet, podId)
   const tunnel = await holdPort(context, pod)
   if (!tunnel) return

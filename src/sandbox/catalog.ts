@@ -118,6 +118,13 @@ export const cpuKinds: CpuKind[] = [
   { id: 'cpu5c', name: 'CPU5 Compute-Optimized', group: 'Compute-Optimized', min: 2, max: 32, ramGb: 2, micro: 40_000 },
 ]
 
+/** Twelve letters and digits, as the live service's machine ids (recorded 2026-08): the `nth` machine of a GPU type, or of CPUs. */
+export function machineOf(gpuId = 'cpu', nth: number): string {
+  let hash = 0x811c9dc5
+  for (const letter of `${gpuId}/${nth}`) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193) >>> 0
+  return hash.toString(36).padStart(12, 'machine')
+}
+
 export const cpuKind = (id: string): CpuKind | undefined => cpuKinds.find(kind => kind.id === id)
 
 /** Micro-dollars an hour for `count` GPUs, or null where that cloud does not have the type. */

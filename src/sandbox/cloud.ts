@@ -7,7 +7,7 @@
 //
 // The meter runs from the create request until stop or terminate. Left out: spot, clusters, serverless, zero-GPU starts.
 import { billed, hourly, storageRate, turn } from './bills.ts'
-import { cpuKind } from './catalog.ts'
+import { cpuKind, machineOf } from './catalog.ts'
 import { type Dice, diceFrom, failureAsked, type PromptFailure } from './faults.ts'
 import { place } from './placing.ts'
 import {
@@ -117,6 +117,8 @@ export function create(cloud: Cloud, nowMs: number, order: Order): [Cloud, Creat
     gpu: gpu && { id: gpu.id, count: gpu.count ?? 1 },
     cpu: cpu && { ...cpu, memory: Math.round(cpu.vcpuCount * (cpuKind(cpu.id)?.ramGb ?? 2)) },
     status: 'RUNNING',
+    // Never the first: that is the bad one, where there is one. Of the id, so that no die is thrown for it.
+    machineId: machineOf(order.gpu?.id, 1 + (Number.parseInt(id, 36) % 3)),
     dataCenterId: placed.dataCenterId,
     cudaVersion: placed.cudaVersion,
     microPerHour: placed.micro,
@@ -132,6 +134,7 @@ export function create(cloud: Cloud, nowMs: number, order: Order): [Cloud, Creat
     listedFromMs: lag('list-lag'),
     listedUntilMs: null,
   }
+  if (dice.happens('bad-host')) Object.assign(pod, { machineId: machineOf(pod.gpu?.id, 0), fate: 'no-sshd' })
   const bill = turn({ id, name: pod.name, meters: [] }, nowMs, runningRates(pod))
   const creation: Creation = dice.happens('create-500')
     ? { kind: 'lost', how: 'error', made: pod }

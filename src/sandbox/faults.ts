@@ -12,6 +12,7 @@ export const faultChances = {
   'list-malformed': 0.2, // a listing does not fit the published type
   'get-404-fresh': 0.5, // a new pod cannot be read, for at most `lagMaxMs`
   'terminate-lies': 0.3, // 204, and the pod goes on
+  'bad-host': 0.5, // the order lands on the first host of its GPU type, where sshd never starts; without the switch no host is bad
   capacity: 0.4, // no machine free for this order (or, at start, on this host)
   '429': 0.1,
   '5xx': 0.1,

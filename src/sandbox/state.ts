@@ -56,6 +56,8 @@ export type Pod = Omit<Order, 'gpu' | 'cpu' | 'dataCenterIds'> & {
   gpu: { id: string; count: number } | null
   cpu: { id: string; vcpuCount: number; memory: number } | null
   status: 'RUNNING' | 'EXITED' | 'TERMINATED'
+  /** The machine it lies on: each GPU type has a few. */
+  machineId: string
   dataCenterId: string
   cudaVersion: string | null
   microPerHour: number

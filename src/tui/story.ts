@@ -65,6 +65,8 @@ export function tell(event: Event): Line {
       return plain(`${event.podId} created as ${event.ref}, ${formatUsd(event.perHour)}/h`)
     case 'pod.placed':
       return plain(`${event.podId} lies on host ${event.hostId}`)
+    case 'pod.host_avoided':
+      return wait(`${event.podId} goes back: its host failed a while ago`)
     case 'pod.refused':
       return bad(`✗ ${event.podId} refused: ${words(event.fault)}`)
     case 'pod.port_held':

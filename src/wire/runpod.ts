@@ -74,6 +74,11 @@ export const Balance = z.object({
   errors: z.array(z.object({ message: z.string() })).nullish(),
 })
 
+/** GraphQL `pod(input)`: "" or null until it is placed. */
+export const HostOfPod = z.object({
+  data: z.object({ pod: z.object({ machineId: z.string().nullish() }).nullish() }).nullish(),
+})
+
 /** What we send to create a pod. The schema on the other side is closed: an unknown key is 422. */
 export type CreatePod = {
   name: string

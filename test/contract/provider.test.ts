@@ -202,6 +202,14 @@ describe('on a calm cloud', () => {
     expect(Number.isInteger(balance)).toBe(true)
   })
 
+  it('tells the machine that a pod lies on, and nothing of a pod that is not there', async () => {
+    const { ref } = await rent('autopod-host')
+    const hostId = await world.provider.host(ref)
+    expect(hostId).toMatch(/^[a-z0-9]{12}$/)
+    expect(await world.provider.host(ref)).toBe(hostId)
+    expect(await world.provider.host('nobody')).toBe(null)
+  })
+
   it('tells the lines of a boot that nobody followed, then those that come, until it is let go', async () => {
     const { ref } = await rent('autopod-log')
     world.say(ref, 'pulling the image', 'system')

@@ -25,6 +25,8 @@ export type CloudPod = {
   name: string
   ours: boolean
   offer: Offer
+  /** The machine below it; `bad` is one. */
+  hostId: string
   /** What is really taken for it, running. */
   perHour: number
   createdAt: number
@@ -74,6 +76,7 @@ export type Cloud = {
   offers(vramGbMin: number): Promise<Offer[]>
   create(name: string, offer: Offer, lookFirst: boolean): Promise<{ ref: string; perHour: number }>
   list(): Promise<Listing>
+  host(ref: string): Promise<string | null>
   look(ref: string): Promise<PodRow | null>
   destroy(ref: string): Promise<void>
   pause(ref: string, stopped: boolean): Promise<void>
@@ -145,6 +148,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
   }
   const make = (name: string, offer: Offer, ours: boolean): CloudPod => {
     const at = clock.now()
+    const isBad = ours && chance.happens(weather.badHost)
     const flaw =
       ours && chance.happens(weather.stillborn) ? chance.pick(['running', 'address', 'comfy'] as const) : null
     const never = (what: typeof flaw, otherwise: number) => (flaw === what ? Number.POSITIVE_INFINITY : otherwise)
@@ -159,6 +163,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       name,
       ours,
       offer,
+      hostId: isBad ? 'bad' : `host-${chance.between(1, 4)}`,
       perHour,
       createdAt: at,
       listedFrom: at + (ours ? between(0, LAG_MS) : 0),
@@ -166,7 +171,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       runningAt,
       addressAt: never('address', runningAt + between(0, 500)),
       comfyAt: never('comfy', runningAt + between(500, 4000)),
-      hasGpu: !chance.happens(weather.gpuless),
+      hasGpu: !chance.happens(weather.gpuless) && !(isBad && chance.happens(0.5)),
       vanishesAt: isPreempted ? null : goesAt,
       preemptedAt: isPreempted ? goesAt : null,
       stopped: false,
@@ -240,6 +245,11 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       if (chance.happens(weather.listLags)) await clock.sleep(chance.between(500, 3000))
       await latency()
       return answer
+    },
+    async host(ref) {
+      await latency()
+      if (chance.happens(weather.lookFails)) throw fault('transient', 'provider_busy')
+      return cloud.pods.get(ref)?.hostId ?? null
     },
     async look(ref) {
       await latency()

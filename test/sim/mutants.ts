@@ -379,4 +379,10 @@ export const MUTANTS: Mutant[] = [
     search: '  if (poison) return { again: false, fault: poison }\n',
     replace: '',
   },
+  {
+    name: 'a host that failed is used again and again',
+    file: 'domain/plan.ts',
+    search: '  (fleet, now, { limits }) => avoidHosts(fleet, now, limits),\n',
+    replace: '',
+  },
 ]

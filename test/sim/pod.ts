@@ -282,6 +282,7 @@ export function createExecutor(world: PodWorld): Executor {
         }
         if (chance.happens(weather.jobFault)) throw ends('job', 'node_failed')
         if (chance.happens(weather.operatorFault)) throw ends('operator', 'bucket_key_refused')
+        if (pod.hostId === 'bad') throw fault('pod', 'cuda_error')
         if (chance.happens(weather.podFault)) throw fault('pod', chance.pick(['disk_full', 'cuda_error']))
         const { needsGb, isPoison } = natureOf(task.jobId)
         if (isPoison) throw fault('pod', 'prompt_lost', `prompt ${task.promptId} was lost on ${pod.ref}`)

@@ -13,6 +13,9 @@ import type { World } from './world.ts'
 /** Dear enough for the time it takes to notice a limit and to prove a pod gone. */
 const OVERSPEND_MAX = 50_000
 
+/** An engine that died in between heeds it after it is back. */
+const HEED_MS = 2_000
+
 export type Promises = {
   /** After `event` was folded into the world's fleet. */
   check(event: Event): void
@@ -30,6 +33,9 @@ export function createPromises(world: World): Promises {
   const drained = new Set<string>()
   /** A person may start more pods than the run would, and after its end. */
   const startedByHand = new Set<string>()
+  /** Hosts that broke a pod, with the moment; pods whose host was told, with the moment. */
+  const failedHosts = new Map<string, number>()
+  const placedAt = new Map<string, number>()
   /** When silence could be counted from at the earliest: an engine began to look, a link came back, a person asked to wait. */
   const countsFrom = new Map<string, number>()
   const posted = new Set<string>()
@@ -51,6 +57,10 @@ export function createPromises(world: World): Promises {
       case 'pod.drain_requested':
         drained.add(event.podId)
         return
+      case 'job.failed':
+        // What a poison job did is not held against its hosts.
+        if (event.fault.code === 'poison') failedHosts.clear()
+        return
       case 'pod.start_requested':
         startedByHand.add(event.podId)
         return
@@ -61,8 +71,17 @@ export function createPromises(world: World): Promises {
         if (real && cloud.alive(real)) forbid(`${pod.id} is ${pod.status} and lives as ${real.ref}`)
         return
       }
+      case 'pod.placed':
+        placedAt.set(event.podId, world.clock.now())
+        return
+      case 'pod.ready':
+        landed(fleet.pods.get(event.podId) as Pod)
+        return
       case 'pod.broken': {
         const pod = fleet.pods.get(event.podId) as Pod
+        const isBlamed =
+          ['gpu_missing', 'cuda_error'].includes(event.fault.code) && !fleet.providers.get('sim')?.operator
+        if (pod.hostId && isBlamed && !failedHosts.has(pod.hostId)) failedHosts.set(pod.hostId, world.clock.now())
         const real = realOf(pod)
         if (event.fault.code === 'pod_vanished' && real && cloud.alive(real))
           forbid(`${pod.id} is believed gone and lives as ${real.ref}`)
@@ -120,6 +139,19 @@ export function createPromises(world: World): Promises {
         completed(event)
         return
     }
+  }
+
+  /** Known for a while to lie on a host that had failed, and not one of many in a row: it should have gone back. */
+  function landed(pod: Pod): void {
+    const since = Math.max(placedAt.get(pod.id) ?? Infinity, failedHosts.get(pod.hostId ?? '') ?? Infinity)
+    let avoided = 0
+    for (const other of fleet.pods.values()) {
+      if (other === pod) break
+      if (other.runId === pod.runId) avoided = other.hostAvoided ? avoided + 1 : other.readyAt === null ? avoided : 0
+    }
+    const isTaken = avoided >= world.limits.hostAvoidTries
+    if (world.clock.now() - since > HEED_MS && !isTaken && !startedByHand.has(pod.id))
+      forbid(`${pod.id} is used on ${pod.hostId}, which failed`)
   }
 
   /** Pods that live at the provider, whatever is known of them. */

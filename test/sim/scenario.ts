@@ -31,6 +31,7 @@ const WORST: Weather = {
   pauseFails: 0.6,
   omits: 0.8,
   stillborn: 0.3,
+  badHost: 0.8,
   gpuless: 0.3,
   vanishes: 0.4,
   preempted: 0.5,

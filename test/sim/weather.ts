@@ -32,6 +32,8 @@ export type Weather = {
   omits: number
   /** A pod never comes up: it is never placed, has no address, or its ComfyUI never answers. */
   stillborn: number
+  /** A pod lands on the one host whose pods show no GPU or whose driver fails. */
+  badHost: number
   /** A pod has no GPU. */
   gpuless: number
   /** A pod goes some time after it was made: its host dies, or somebody who pays more takes it. */
@@ -92,6 +94,7 @@ export const GOOD_WEATHER: Weather = {
   pauseFails: 0,
   omits: 0,
   stillborn: 0,
+  badHost: 0,
   gpuless: 0,
   vanishes: 0,
   preempted: 0,

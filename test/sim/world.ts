@@ -342,6 +342,7 @@ export function createWorld(options: WorldOptions): World {
         return cloud.create(name, offer, lookFirst)
       },
       list: () => cloud.list(),
+      host: ref => cloud.host(ref),
       look: ref => cloud.look(ref),
       stop: ref => cloud.pause(ref, true),
       start: ref => cloud.pause(ref, false),

@@ -3,7 +3,17 @@ import { Fault } from '../../domain/fault.ts'
 import type { Offer } from '../../domain/pod.ts'
 import { microFromUsd } from '../../domain/units.ts'
 import type { Boot, Clock, GpuType, Listing, PodRow, Provider } from '../../ports.ts'
-import { Balance, type CreatePod, type Gpu, Gpus, NetworkVolumes, Pod, PodBilling, PodList } from '../../wire/runpod.ts'
+import {
+  Balance,
+  type CreatePod,
+  type Gpu,
+  Gpus,
+  HostOfPod,
+  NetworkVolumes,
+  Pod,
+  PodBilling,
+  PodList,
+} from '../../wire/runpod.ts'
 import { ask, type Call, CREATE_TIMEOUT_MS, jsonOf, plainOf, type RunpodOptions, refusal, send } from './runpod-api.ts'
 import { followLogs } from './runpod-logs.ts'
 import { offersOf, priceOf, rank, refuseUnknown, stockOf } from './runpod-offers.ts'
@@ -225,6 +235,13 @@ export function createRunpod(name: string, options: RunpodOptions & { clock: Clo
         if (tries > 0) throw new Fault({ kind: 'transient', code: 'pod_locked', message })
         await unlock(ref)
       }
+    },
+    // REST v2 does not tell (OpenAPI 2.0.0, 2026-08); GraphQL does, from the placement on (recorded queries, 2026-10).
+    async host(ref) {
+      const query = 'query Host($id: String!) { pod(input: { podId: $id }) { machineId } }'
+      const body = { query, variables: { id: ref } }
+      const answer = await ask(options, { method: 'POST', path: options.graphqlUrl, body }, HostOfPod)
+      return answer.data?.pod?.machineId || null
     },
     async billed(ref) {
       const { records } = await ask(
