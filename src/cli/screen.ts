@@ -102,6 +102,8 @@ function factsOf(command: Command): Fact[] {
       return [{ type: 'pod.drain_requested', podId: command.podId }]
     case 'cancel-job':
       return [{ type: 'job.cancel_requested', jobKey: command.jobKey }]
+    case 'wait-job':
+      return [{ type: 'attempt.wait_requested', jobKey: command.jobKey, attempt: command.attempt }]
     case 'retry-job':
       return [{ type: 'job.retry_requested', jobKey: command.jobKey }]
     case 'open':

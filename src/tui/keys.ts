@@ -3,7 +3,7 @@
 import { type Job, liveAttempt } from '../domain/job.ts'
 import type { Pod } from '../domain/pod.ts'
 import type { Facts, Model } from './model.ts'
-import { isOver, podOfJob, runToSum } from './state.ts'
+import { isOver, podOfJob, runToSum, stallOf } from './state.ts'
 import { countFor, markedRows, type Rows, type Verb } from './targets.ts'
 
 export type Mode =
@@ -56,6 +56,7 @@ export type Action =
   | 'start'
   | 'cancel'
   | 'retry'
+  | 'wait'
   | 'drain'
   | 'copy'
   | 'filter'
@@ -182,6 +183,14 @@ export const BINDINGS: readonly Binding[] = [
   dangerous('start', 's', 'start stopped pods again (asks)', 9, 'pods', c => countFor('stop', c.rows) === 0),
   dangerous('cancel', 'c', 'cancel the jobs (asks)', 7, 'jobs'),
   dangerous('retry', 'r', 'run failed or cancelled jobs again', 6, 'jobs'),
+  {
+    ...bind(['w'], 'w', 'wait', 'give a job that shows no life more time', ['table', 'details'], 'wait', 5, c =>
+      c.rows.jobs.some(stallOf),
+    ),
+    changes: true,
+    command: 'wait',
+    takes: 'jobs',
+  },
   dangerous('drain', 'd', 'finish the present job, then terminate the pod (asks)', 10, 'pods'),
   {
     ...bind(['y'], 'y', 'copy', 'copy the address of the GUI, or the ssh line of a pod', ROWS, 'copy', 14, c =>

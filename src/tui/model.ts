@@ -41,6 +41,7 @@ export type Command =
   | { type: 'start-pod'; podId: string }
   | { type: 'drain-pod'; podId: string }
   | { type: 'cancel-job'; jobKey: string }
+  | { type: 'wait-job'; jobKey: string; attempt: number }
   | { type: 'retry-job'; jobKey: string }
   | { type: 'open'; podId: string }
   | { type: 'copy'; text: string }

@@ -1,9 +1,10 @@
 // What jobs and pods are doing, as a glyph, a word and an ink each; and how old a figure is allowed to be.
 import { runCost } from '../domain/cost.ts'
 import type { JobGauge, PodGauge } from '../domain/gauge.ts'
-import { isSettled, type Job, liveAttempt } from '../domain/job.ts'
+import { isSettled, type Job, liveAttempt, type Stall } from '../domain/job.ts'
 import { mayBill, type Pod } from '../domain/pod.ts'
 import type { Run } from '../domain/run.ts'
+import { evidence, liveStall } from '../domain/stuck.ts'
 import type { Micro, Millis } from '../domain/units.ts'
 import { type Facts, once, sinceEvent } from './model.ts'
 import type { Ink } from './style.ts'
@@ -11,6 +12,20 @@ import type { Ink } from './style.ts'
 export type State = { glyph: string; word: string; ink: Ink }
 
 const state = (glyph: string, word: string, ink: Ink): State => ({ glyph, word, ink })
+
+/** The warning that stands over a job which is at work, if any. */
+export function stallOf(job: Job): Stall | null {
+  const attempt = liveAttempt(job)
+  return attempt && liveStall(attempt)
+}
+
+/** `no message for 6:02, GPU 0 %, no log line, no file`, with the figures of this moment. */
+export function stallWords(stall: Stall, job: Job, facts: Facts): string {
+  const pod = podOfJob(job, facts)
+  const gauge = pod && facts.gauges.pods.get(pod.id)
+  const gpu = gauge && gauge.history.length > 0 ? gauge.gpuUtil : null
+  return evidence(stall.silent, facts.now - stall.since, gpu)
+}
 
 export function jobState(job: Job, facts: Facts): State {
   if (job.status === 'completed') return state('✓', 'done', 'good')
@@ -21,6 +36,7 @@ export function jobState(job: Job, facts: Facts): State {
   if (!attempt) return state('⋯', 'waiting', 'wait')
   const pod = facts.fleet.pods.get(attempt.podId)
   if (pod && pod.linkLostAt !== null) return state('?', 'unknown', 'bad')
+  if (stallOf(job)) return state('?', 'stuck?', 'bad')
   switch (gaugeOf(job, facts)?.phase) {
     case 'inputs':
       return state('↑', 'sending', 'busy')

@@ -9,7 +9,7 @@ import { STAGE_WORDS } from './panels/pods.ts'
 import type { Ink } from './style.ts'
 import { plural } from './text.ts'
 
-const STEP_WORDS: Record<Step, string> = {
+export const STEP_WORDS: Record<Step, string> = {
   interrupt: 'is interrupted',
   free: 'leaves its memory',
   restart: 'has ComfyUI started anew',

@@ -15,9 +15,9 @@ import { helpScroll } from './panels/footer.ts'
 import { panelsOf } from './panels/header.ts'
 import { summaryLines } from './panels/summary.ts'
 import { type Pointer, pressed, WHEEL_ROWS } from './pointer.ts'
-import { isOver, runOfScreen } from './state.ts'
+import { isOver, runOfScreen, stallOf } from './state.ts'
 import { isEverything, questionsFor, type Verb } from './targets.ts'
-import { clean } from './text.ts'
+import { clean, plural } from './text.ts'
 import { dialogKey } from './update-dialog.ts'
 import { endSearch, findNext, moveLog, newLogPage, settleSearch, startSearch } from './update-log.ts'
 import { reveal, rowsToMark, settleTable, sorted, sortedBy, tabled, toggled, unmarked } from './update-rows.ts'
@@ -131,6 +131,17 @@ function act(action: Action, context: Context, words: readonly string[] = []): U
     case 'cancel':
     case 'retry':
       return asked(action, context)
+    case 'wait': {
+      const stuck = context.rows.jobs.filter(stallOf)
+      const names = stuck.length === 1 ? stuck[0]?.spec.jobId : plural(stuck.length, 'job')
+      return {
+        model: noticed(model, facts, `${names}: given more time`),
+        effects: stuck.map(({ key, attempts }) => ({
+          type: 'send',
+          command: { type: 'wait-job', jobKey: key, attempt: attempts.length },
+        })),
+      }
+    }
     case 'mark':
       return only(moved('down', { ...context, model: tabled(model, toggled) }))
     case 'mark-rows':

@@ -235,6 +235,29 @@ export function busyWorld(): World {
   return world
 }
 
+/** Two jobs at work; the first has shown no life for six minutes. */
+export function stuckWorld(): World {
+  const world = newWorld()
+  queue(world, ['job-001', 'job-002'])
+  world.podReady('pod-0001', 8188)
+  world.podReady('pod-0002', 8189)
+  world.startJob('job-001', 'pod-0001')
+  world.startJob('job-002', 'pod-0002')
+  world.pass(2 * MINUTE)
+  const since = world.now()
+  world.pass(5 * MINUTE)
+  const silent = ['message', 'gpu', 'log', 'file'] as const
+  const reason = 'no message for 5:00, GPU 0 %, no log line, no file'
+  const jobKey = `${RUN}/job-001`
+  world.add({ type: 'attempt.stuck_warned', jobKey, attempt: 1, since, silent: [...silent], reason })
+  world.pass(62 * SECOND)
+  const history = [98, 97, 98, 0, 0, 0, 0, 0, 0]
+  world.podGauge('pod-0001', { gpuUtil: 0, vramUsedMiB: 38 * 1024, history })
+  world.podGauge('pod-0002', { gpuUtil: 98, vramUsedMiB: 38 * 1024, history: history.toReversed() })
+  world.jobGauge('job-002', { fraction: 0.4, nodeId: '7', nodeTitle: 'KSampler' })
+  return world
+}
+
 /** `count` jobs on eight pods, the first ones done, eight at work. */
 export function largeWorld(count: number): World {
   const world = newWorld()

@@ -8,7 +8,19 @@ import { settle, update } from '../../src/tui/update.ts'
 import { view } from '../../src/tui/view.ts'
 import { RUN as NIGHT } from '../unit/fleet-story.ts'
 import { longNight } from '../unit/long-night.ts'
-import { A40, busyWorld, factsOf, largeWorld, MINUTE, newWorld, queue, RUN, SECOND, type World } from './fleets.ts'
+import {
+  A40,
+  busyWorld,
+  factsOf,
+  largeWorld,
+  MINUTE,
+  newWorld,
+  queue,
+  RUN,
+  SECOND,
+  stuckWorld,
+  type World,
+} from './fleets.ts'
 
 const FOLDER = new URL('../../fixtures/screens/', import.meta.url)
 const SIZES = ['60x15', '80x24', '120x40', '200x60']
@@ -181,6 +193,13 @@ test('figures that are too old are doubted at 120x40', () => {
   matches('old-120x40', shot(world, '120x40'))
 })
 test('a filter being typed at 80x24', () => matches('filter-80x24', shot(busyWorld(), '80x24', ['/', 'f', 'a', 'i'])))
+for (const size of ['80x24', '120x40'])
+  test(`a job that shows no life at ${size}`, () => {
+    const world = stuckWorld()
+    matches(`stuck-${size}`, shot(world, size))
+    world.add({ type: 'attempt.wait_requested', jobKey: `${RUN}/job-001`, attempt: 1 })
+    matches(`stuck-waited-${size}`, shot(world, size))
+  })
 test('what a person must do stands across the screen at 80x24', () => {
   const world = busyWorld()
   world.add({

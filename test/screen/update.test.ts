@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { BINDINGS, contextOf, footerOf } from '../../src/tui/keys.ts'
 import { DIALOG_DEAF_MS, DRAIN_GRACE_MS } from '../../src/tui/update-dialog.ts'
 import { desk } from './desk.ts'
-import { busyWorld, factsOf, GONE, largeWorld, MINUTE, RUN, SECOND } from './fleets.ts'
+import { busyWorld, factsOf, GONE, largeWorld, MINUTE, RUN, SECOND, stuckWorld } from './fleets.ts'
 
 const fault = { kind: 'job' as const, code: 'memory_exhausted', message: 'out of memory' }
 
@@ -230,4 +230,20 @@ test('a frozen screen thaws when something is to be decided', () => {
   expect(d.model().frozen).toBe(true)
   d.press('k')
   expect(d.model()).toMatchObject({ frozen: false, dialog: { ask: { podId: 'pod-0001' } } })
+})
+
+test('a job that shows no life is killed, opened, or given more time; others have no such key', () => {
+  const world = stuckWorld()
+  const d = desk(world)
+  d.press('o', 'w')
+  expect(d.effects).toEqual([
+    { type: 'send', command: { type: 'open', podId: 'pod-0001' } },
+    { type: 'send', command: { type: 'copy', text: 'http://127.0.0.1:8188' } },
+    { type: 'send', command: { type: 'wait-job', jobKey: `${RUN}/job-001`, attempt: 1 } },
+  ])
+  expect(d.text()).toMatch(/job-001: given more time/)
+  d.press('k')
+  expect(d.text()).toMatch(/terminate pod-0001/)
+  d.press('esc', 'down', 'w')
+  expect(d.effects).toHaveLength(3)
 })

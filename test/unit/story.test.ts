@@ -58,3 +58,29 @@ test('an event is about its job and its pod, and what a pod does for other jobs 
   expect(about(keyOf('a'), null)).toEqual(['job.queued', 'attempt.requested', 'attempt.started'])
   expect(about(keyOf('b'), 'pod-0001')).toEqual(['job.queued', 'pod.requested', 'pod.created', 'pod.ready'])
 })
+
+test('the steps against a silent job are told with their reasons', () => {
+  const told = story().run().jobs('a').pod('pod-0001').start('a', 'pod-0001')
+  const at = { jobKey: keyOf('a'), attempt: 1 }
+  const seen = told.events.length
+  told.tell({
+    type: 'attempt.stuck_warned',
+    ...at,
+    since: told.now,
+    silent: ['message'],
+    reason: 'no message for 5:00',
+  })
+  told.tell({ type: 'attempt.wait_requested', ...at })
+  told.tell({ type: 'attempt.stuck_step', ...at, step: 'interrupt', reason: 'no message for 20:00' })
+  told.tell({ type: 'attempt.stuck_step', ...at, step: 'restart', reason: 'the interrupt had no effect' })
+  told.tell({ type: 'attempt.stuck_cleared', ...at })
+  told.tell({ type: 'pod.restart_requested', podId: 'pod-0001', reason: 'nothing listens' })
+  expect(told.events.slice(seen).map(storyOf)).toEqual([
+    '? a stuck? no message for 5:00',
+    'a is given more time',
+    '▸ a is interrupted: no message for 20:00',
+    '▸ a has ComfyUI started anew: the interrupt had no effect',
+    'a shows signs of life again',
+    '▸ pod-0001: ComfyUI is started anew: nothing listens',
+  ])
+})

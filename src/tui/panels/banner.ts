@@ -2,9 +2,19 @@
 import { RELEASE_SLOW_MS } from '../../domain/notice.ts'
 import type { Pod } from '../../domain/pod.ts'
 import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
-import type { Facts, Model } from '../model.ts'
+import { type Facts, type Model, sinceEvent } from '../model.ts'
 import { put, type Region, type Screen } from '../screen.ts'
-import { countJobs, livePods, RUN_WORDS, runOfScreen, spentOf } from '../state.ts'
+import {
+  countJobs,
+  isJobShown,
+  livePods,
+  podOfJob,
+  RUN_WORDS,
+  runOfScreen,
+  spentOf,
+  stallOf,
+  stallWords,
+} from '../state.ts'
 import { clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
 import { clean, cut, plural } from '../text.ts'
@@ -39,6 +49,7 @@ export function bannersOf(facts: Facts, model: Model): Banner[] {
     add('bad', `✗ no engine is running: nothing moves, and ${plural(live.length, 'pod')} may still be billed`)
   else if (!facts.engineAlive && (!run || run.status === 'running'))
     add('wait', '○ no engine is running: nothing moves')
+  for (const text of stuckOf(facts, model)) add('bad', text)
   for (const [name, provider] of facts.fleet.providers)
     if (provider.listingLostAt !== null)
       add(
@@ -67,6 +78,25 @@ function unknown(pod: Pod, others: number, facts: Facts): string {
   const job = pod.jobKey ? facts.fleet.jobs.get(pod.jobKey) : undefined
   const more = others > 0 ? `, and ${plural(others, 'pod')} more` : ''
   return `? ${pod.id}${job ? ` with ${job.spec.jobId}` : ''} is unknown since ${clockTime(since, facts.zone(since))}, ${formatClock(facts.now - since)}: no contact${more}; it is still billed`
+}
+
+/** One line for all that show no life and for which nobody has chosen yet. */
+function stuckOf(facts: Facts, model: Model): string[] {
+  const stuck = sinceEvent(facts, 'stuck', () =>
+    livePods(facts).flatMap(({ jobKey }) => {
+      const job = jobKey ? facts.fleet.jobs.get(jobKey) : undefined
+      const stall = job && stallOf(job)
+      return stall && stall.waitAskedAt === null && isJobShown(job, facts) ? [{ job, stall }] : []
+    }),
+  )
+  // What the keys act on is spoken of first.
+  const first = stuck.find(({ job }) => job.key === model.jobs.selected) ?? stuck[0]
+  if (!first) return []
+  const { job, stall } = first
+  const perHour = podOfJob(job, facts)?.offer.perHour ?? 0
+  const others = stuck.length > 1 ? ` (and ${stuck.length - 1} more)` : ''
+  const keys = facts.readonly || job.key !== model.jobs.selected ? '' : ' · k kill  w wait  o open'
+  return [`? ${job.spec.jobId}${others} stuck? ${stallWords(stall, job, facts)}, ${formatUsd(perHour)}/h${keys}`]
 }
 
 function summary(facts: Facts, model: Model): string {

@@ -17,8 +17,8 @@ import {
   sinceEvent,
 } from '../model.ts'
 import { frame, put, type Region, type Screen } from '../screen.ts'
-import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob, podState } from '../state.ts'
-import { clockTime, isAbout, type Line, tell } from '../story.ts'
+import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob, podState, stallOf, stallWords } from '../state.ts'
+import { clockTime, isAbout, type Line, STEP_WORDS, tell } from '../story.ts'
 import { clean, cut, wrap } from '../text.ts'
 import { waitingFor } from './jobs.ts'
 import { gpuName, podWork } from './pods.ts'
@@ -145,7 +145,7 @@ function factLines(subject: Subject, facts: Facts): Line[] {
 function jobLines(job: Job, facts: Facts): Line[] {
   const state = jobState(job, facts)
   const lines: Line[] = []
-  if (liveAttempt(job)) lines.push(liveLine(job, facts))
+  if (liveAttempt(job)) lines.push(liveLine(job, facts), ...stallLines(job, facts))
   else if (job.status === 'waiting')
     lines.push({ text: `${state.glyph} waiting: ${waitingFor(job, facts)}`, ink: 'wait' })
   else if (job.fault && job.status === 'failed') lines.push(...faultLines(job.fault))
@@ -153,6 +153,20 @@ function jobLines(job: Job, facts: Facts): Line[] {
   lines.push(plain(ingredients(job, facts)))
   const pod = liveAttempt(job) ? podOfJob(job, facts) : null
   if (pod) lines.push(...gpuLines(pod, facts))
+  return lines
+}
+
+function stallLines(job: Job, facts: Facts): Line[] {
+  const stall = stallOf(job)
+  if (!stall) return []
+  const { waitAskedAt, steps } = stall
+  const perHour = podOfJob(job, facts)?.offer.perHour
+  const price = perHour === undefined ? '' : `, ${formatUsd(perHour)}/h`
+  const lines: Line[] = [{ text: `stuck? ${stallWords(stall, job, facts)}${price}`, ink: 'bad' }]
+  if (steps.length > 0) lines.push(...steps.map(({ step, reason }) => plain(`▸ ${STEP_WORDS[step]}: ${reason}`)))
+  else if (waitAskedAt !== null)
+    lines.push(plain(`▸ given more time at ${clockTime(waitAskedAt, facts.zone(waitAskedAt))}`))
+  else lines.push(plain('▸ k kill   w wait   o open; if nobody does, it is interrupted'))
   return lines
 }
 

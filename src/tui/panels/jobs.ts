@@ -7,7 +7,7 @@ import { bar } from '../chart.ts'
 import { allocationOf, type Facts, type Model, sinceEvent } from '../model.ts'
 import { jobOrder } from '../order.ts'
 import type { Region, Screen } from '../screen.ts'
-import { gaugeOf, isJobGaugeOld, isJobShown, jobState, livePods, podOfJob } from '../state.ts'
+import { gaugeOf, isJobGaugeOld, isJobShown, jobState, livePods, podOfJob, stallOf, stallWords } from '../state.ts'
 import { type Cell, type Column, drawTable } from '../table.ts'
 import { plural } from '../text.ts'
 import { gpuCell, NOTHING, portCell, vramCell } from './cells.ts'
@@ -89,6 +89,8 @@ function progressCell(job: Job, facts: Facts, width: number): Cell {
     return { text: `${plural(job.published.length, 'file')} saved${tries}`, ink: 'dim', runsOn: true }
   }
   if (!liveAttempt(job)) return { text: waitingFor(job, facts), ink: 'wait', runsOn: true }
+  const stall = stallOf(job)
+  if (stall) return { text: stallWords(stall, job, facts), ink: 'bad', runsOn: true }
   return { text: progressText(job, facts, width), ink: isDoubtful(job, facts) ? 'dim' : 'busy' }
 }
 
