@@ -25,6 +25,7 @@ export function openPurse(fleet: Fleet, run: Run, now: Millis, limits: Limits): 
   const cap = run.policy.costMax
   let left = cap === null ? Number.POSITIVE_INFINITY : cap - runSpend(fleet, run, now)
   let isFirst = true
+  const unpaid = new Set<string>()
   if (cap !== null)
     for (const pod of podsOf(fleet, run)) {
       const under = attemptCost(fleet, pod, now, limits)
@@ -35,10 +36,16 @@ export function openPurse(fleet: Fleet, run: Run, now: Millis, limits: Limits): 
   const take = (job: Job, place: Place, moreMs: number, factor: number) => {
     if (cap === null && job.spec.costMax === null) return true
     if (!ownCapPays(fleet, job, place, now, limits)) return false
+    // A purse is never filled again: hundreds of jobs like the one that it did not pay for need not be asked about.
+    const kind = `${job.spec.template}|${job.spec.timeoutMs}|${place.gpuName}|${place.perHour}|${moreMs * factor}`
+    if (unpaid.has(kind)) return false
     const known = knownJobMs(fleet, job.spec, place.gpuName)
     const whole = accrue(place.perHour, moreMs + (known ?? guessedJobMs(job.spec, limits)))
     const least = known === null && isFirst ? accrue(place.perHour, moreMs + limits.tryMs) : whole
-    if (least * factor > left) return false
+    if (least * factor > left) {
+      unpaid.add(kind)
+      return false
+    }
     left -= Math.min(whole, left)
     isFirst = false
     return true

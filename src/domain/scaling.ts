@@ -22,7 +22,8 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
     let room = run.policy.podsMax - pods.filter(pod => mayBill(pod) && pod.status !== 'stopped').length
     let perHourLeft = (run.policy.perHourMax ?? Number.POSITIVE_INFINITY) - hourly(pods)
     const { left: jobs, purse } = match(fleet, run, now, world)
-    const isBare = !pods.some(pod => mayBill(pod) && pod.status !== 'stopped')
+    let isShort = false
+    let isBare = !pods.some(pod => mayBill(pod) && pod.status !== 'stopped')
     for (const job of jobs) {
       if (room <= 0) break
       const need = needOf(job.spec, run.policy, job.vramGbAbove)
@@ -35,13 +36,13 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
         chooseOffer(known.offers, fleet, perHourLeft, now, world.limits, pays)
       const offer = choose(place => purse.takePod(job, place))
       if (!offer) {
-        // Money alone is missing, and nothing under way will leave any.
-        if (!isBare || facts.length > 0 || !choose(() => true)) continue
+        if (!isBare || !choose(() => true)) continue
         if (!choose(place => ownCapPays(fleet, job, place, now, world.limits)))
           facts.push({ type: 'job.failed', jobKey: job.key, fault: ownCapReached(job) })
-        else facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'cost' })
-        break
+        else isShort = true
+        continue
       }
+      isBare = false
       number++
       room--
       perHourLeft -= offer.perHour
@@ -49,6 +50,8 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
       const name = `autopod-${world.home8}-${run.id.slice(-8)}-${serial}`
       facts.push({ type: 'pod.requested', podId: `pod-${serial}`, runId: run.id, name, offer })
     }
+    // Only money is missing, and nothing under way will leave any.
+    if (isBare && isShort && needs.size === 0) facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'cost' })
   }
   return { facts, needs: [...needs.values()] }
 }

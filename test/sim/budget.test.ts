@@ -51,7 +51,7 @@ test('the table tells of a cap that was passed, by the bill or by our own accoun
 
 /** Forty jobs of about five minutes on four pods at a dollar an hour: about $3.50 with boots and ends. */
 const batch = (seed: number, costMax: number) => {
-  const limits = { ...DEFAULT_LIMITS, listenMs: 1000 }
+  const limits = { ...DEFAULT_LIMITS, listenMs: 2000 }
   const world = createWorld({ seed, jobs: 40, podsMax: 4, slowness: 5, policy: { costMax }, limits })
   world.cloud.market = [offerOf('A', 1_000_000)]
   world.jobMs = [240_000, 360_000]

@@ -88,8 +88,8 @@ export function createBudgetWorld(seed: number): { world: World; cap: Micro; nee
     crashEvery: chance.happens(0.3) ? chance.between(20, 200) : 0,
     downMs: [0, 5000],
     billLagMs: chance.happens(0.5) ? 0 : 1,
-    // A second is a fifth of the patience that a real engine has with itself, and enough for hours to pass quickly.
-    limits: { ...DEFAULT_LIMITS, listenMs: 1000 },
+    // Ten times slower than a real engine looks at itself: hours are to pass quickly.
+    limits: { ...DEFAULT_LIMITS, listenMs: 2000 },
   })
   world.cloud.market = [offerOf('A', perHour)]
   if (chance.happens(0.3)) world.cloud.market.push(offerOf('B', Math.round(perHour * 1.4)))

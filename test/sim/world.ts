@@ -167,7 +167,7 @@ export function createWorld(options: WorldOptions): World {
     bucketRefuses: false,
     jobMs: [1000, 8000],
     // Whoever looks into a world of hours each half second does not see its end.
-    lookMs: slowness > 1 ? 5000 : 500,
+    lookMs: slowness > 1 ? 10_000 : 500,
     events: journal.events,
     fleet,
     known: null,
