@@ -150,7 +150,14 @@ function limitsOf(home: Home): Limits {
     home.provider === 'sandbox'
       ? {
           ...{ sampleMs: 1000, capacityPauseMs: 5000, offersFreshMs: 5000, comfyGoneMs: 8000 },
-          ...{ teardownMs: 5000, orderMs: 2000, bootGuessMs: 10_000, jobGuessMs: 30_000, tryMs: 2000 },
+          ...{
+            teardownMs: 5000,
+            balanceEveryMs: 5000,
+            orderMs: 2000,
+            bootGuessMs: 10_000,
+            jobGuessMs: 30_000,
+            tryMs: 2000,
+          },
         }
       : {}
   return { ...DEFAULT_LIMITS, bootMs, capacityWaitMs, ...stuckLimits(run), ...quick }

@@ -1,5 +1,6 @@
 // Listings: status, jobs, pods; as tables for people, as JSON for scripts.
 
+import { runwayMs } from '../domain/account.ts'
 import { allocate, hourlyRate, jobCost, runCost } from '../domain/cost.ts'
 import { Fault } from '../domain/fault.ts'
 import type { Job } from '../domain/job.ts'
@@ -7,6 +8,7 @@ import { mayBill, type Pod, podCost } from '../domain/pod.ts'
 import { formatClock, formatUsd, usdFromMicro } from '../domain/units.ts'
 import { systemClock } from '../edge/clock.ts'
 import type { PodRow } from '../ports.ts'
+import { lasting } from '../tui/panels/header.ts'
 import { isAbout, tell } from '../tui/story.ts'
 import type { Invocation } from './args.ts'
 import { openProviders } from './compose.ts'
@@ -52,6 +54,9 @@ export async function status({ flags, words }: Invocation): Promise<number> {
     )
     if (live.length > 0 && !follow.alive())
       lines.push('Pods may be billed and nobody looks after them: autopod kill --all ends them.')
+    const balance = follow.gauges().balance
+    const runway = balance && runwayMs(balance.micro, hourlyRate(fleet, now))
+    if (balance && runway !== null) lines.push(`balance ${formatUsd(balance.micro)}, lasts ${lasting(runway)} at that`)
     for (const [name, provider] of fleet.providers) {
       if (provider.listingLostAt !== null)
         lines.push(

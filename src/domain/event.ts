@@ -1,4 +1,5 @@
 // Every fact there is. One line here, and the compiler names each switch that must answer.
+import type { BalanceLevel } from './account.ts'
 import type { FaultData } from './fault.ts'
 import type { Artifact, JobSpec } from './job.ts'
 import type { Address, Offer, Stage } from './pod.ts'
@@ -79,6 +80,9 @@ export type Fact =
   | { type: 'listing.found'; provider: string }
   | { type: 'operator.needed'; provider: string; fault: FaultData }
   | { type: 'operator.cleared'; provider: string }
+  /** The account's balance lasts for `runwayMs` at what our pods take. */
+  | { type: 'balance.fallen'; provider: string; level: BalanceLevel; micro: Micro; runwayMs: number }
+  | { type: 'balance.restored'; provider: string; micro: Micro }
 
 export type FactType = Fact['type']
 

@@ -1,4 +1,5 @@
 // The one fold: everything known is `apply` over the journal, in order. An impossible event throws: that is a bug, never a state.
+import type { BalanceLevel } from './account.ts'
 import type { Event } from './event.ts'
 import type { FaultData } from './fault.ts'
 import { applyToJob } from './fold-job.ts'
@@ -9,7 +10,7 @@ import { assert, providerOf, runOf } from './lookup.ts'
 import type { Took } from './pace.ts'
 import type { Pod } from './pod.ts'
 import type { Run } from './run.ts'
-import type { Millis } from './units.ts'
+import type { Micro, Millis } from './units.ts'
 
 export type ProviderState = {
   /** Since when no complete listing was had; null = the last one was complete. */
@@ -17,6 +18,8 @@ export type ProviderState = {
   listingFault: FaultData | null
   /** Nothing new is started while this stands. */
   operator: FaultData | null
+  /** It is low, and what it was when that was noticed; null = nothing is known against it. */
+  balance: { level: BalanceLevel; micro: Micro } | null
 }
 
 export type Fleet = {
@@ -64,12 +67,13 @@ export function apply(fleet: Fleet, told: Event): void {
   fleet.at = event.at
   fleet.recent.push(event)
   if (fleet.recent.length > RECENT_MAX * 1.25) fleet.recent.splice(0, fleet.recent.length - RECENT_MAX)
-  if (event.type.startsWith('engine.') || event.type.startsWith('listing.') || event.type.startsWith('operator.'))
-    applyToEngine(fleet, event)
+  if (ENGINE.some(word => event.type.startsWith(word))) applyToEngine(fleet, event)
   else if (event.type.startsWith('run.')) applyToRun(fleet, event)
   else if (event.type.startsWith('pod.')) applyToPod(fleet, event)
   else applyToJob(fleet, event)
 }
+
+const ENGINE = ['engine.', 'listing.', 'operator.', 'balance.'] as const
 
 function applyToEngine(fleet: Fleet, event: Event): void {
   switch (event.type) {
@@ -89,7 +93,13 @@ function applyToEngine(fleet: Fleet, event: Event): void {
       providerOf(fleet, event.provider).operator = event.fault
       return
     case 'operator.cleared':
-      providerOf(fleet, event.provider).operator = null
+      Object.assign(providerOf(fleet, event.provider), { operator: null, balance: null })
+      return
+    case 'balance.fallen':
+      providerOf(fleet, event.provider).balance = { level: event.level, micro: event.micro }
+      return
+    case 'balance.restored':
+      providerOf(fleet, event.provider).balance = null
       return
     default:
       throw new Error(`bug: ${event.type} is no event of the engine`)
@@ -111,6 +121,9 @@ function applyToRun(fleet: Fleet, event: Event): void {
       budgetStep: 0,
       limitReached: null,
     })
+    // Whoever starts again may have paid in: it is looked at anew.
+    const provider = fleet.providers.get(event.policy.provider)
+    if (provider) provider.balance = null
     return
   }
   switch (event.type) {

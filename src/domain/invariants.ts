@@ -4,10 +4,11 @@ import type { Event, Fact } from './event.ts'
 import { apply, type Fleet } from './fleet.ts'
 import { type Attempt, isSettled, type Job, liveAttempt } from './job.ts'
 import { fits, needOf } from './placement.ts'
-import { mayBill, type Pod } from './pod.ts'
+import { mayBill, type Pod, podCost } from './pod.ts'
 import { causeOf, sameWay } from './retry.ts'
 import type { Run } from './run.ts'
 import { liveStall, STEPS } from './stuck.ts'
+import type { Millis } from './units.ts'
 
 /** Folds `event` into `fleet`; what that breaks comes back in words, [] as a rule. An impossible event is told, not thrown. */
 export function audit(fleet: Fleet, event: Event): string[] {
@@ -92,10 +93,10 @@ function beforehand(fleet: Fleet, event: Event, promise: Keep): void {
 }
 
 /** Money is spent on: orders stay within the run's limits and its open jobs. */
-function order(fleet: Fleet, event: Extract<Fact, { type: 'pod.requested' }>, promise: Keep): void {
+function order(fleet: Fleet, event: Extract<Event, { type: 'pod.requested' }>, promise: Keep): void {
   const run = fleet.runs.get(event.runId)
   if (!run) return
-  starts(fleet, run, promise)
+  starts(fleet, run, event.at, promise)
   let places = 1
   let onOrder = 1
   let perHour = event.offer.perHour
@@ -134,7 +135,7 @@ function start(fleet: Fleet, event: Extract<Event, { type: 'attempt.requested' }
   const pod = fleet.pods.get(event.podId)
   const run = job && fleet.runs.get(job.runId)
   if (!job || !pod || !run) return
-  starts(fleet, run, promise)
+  starts(fleet, run, event.at, promise)
   promise(!job.cancelRequested, `${job.key} is cancelled`)
   promise(!liveAttempt(job), `${job.key} has an attempt under way`)
   promise(job.dueAt <= event.at + LOCK_MS, `${job.key} is not due`)
@@ -185,11 +186,17 @@ function isPoison(tries: Attempt[]): boolean {
 }
 
 /** Nothing new begins in a run that ends, or while a person is needed. */
-function starts(fleet: Fleet, run: Run, promise: Keep): void {
+function starts(fleet: Fleet, run: Run, at: Millis, promise: Keep): void {
   promise(run.status === 'running', `${run.id} is ${run.status}`)
   promise(!run.cancelRequested && !run.draining && !run.limitReached, `${run.id} starts nothing new`)
   promise(run.budgetStep < 90, `${run.budgetStep} % of the money of ${run.id} is spent`)
-  promise(!fleet.providers.get(run.policy.provider)?.operator, `${run.policy.provider} needs a person`)
+  let spent = 0
+  for (const pod of fleet.pods.values()) if (pod.runId === run.id) spent += podCost(pod, at - LOCK_MS)
+  const { costMax } = run.policy
+  promise(costMax === null || spent * 100 < costMax * 90, `${spent} of ${costMax} are spent`)
+  const provider = fleet.providers.get(run.policy.provider)
+  promise(!provider?.operator, `${run.policy.provider} needs a person`)
+  promise(!provider?.balance || provider.balance.level === 'low', `the balance is ${provider?.balance?.level}`)
 }
 
 /** Nothing is done to an attempt that nobody was warned of; the steps come in their order, each once. */

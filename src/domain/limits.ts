@@ -52,6 +52,14 @@ export type Limits = {
   jobGuessMs: number
   /** Less time than this at a job is not worth starting it. */
   tryMs: number
+  /** The account's balance moves slowly and costs a request of its own. */
+  balanceEveryMs: number
+  /** A balance that lasts for less is told: time enough for a person to add to it. */
+  runwayLowMs: number
+  /** For less, nothing new starts: what runs is mostly over by then. */
+  runwayShortMs: number
+  /** For less, what still runs is cut. More than `balanceEveryMs` and `teardownMs` together, so that no pod meets the end. */
+  runwayOutMs: number
   /** How soon a command of another process, or a moment that was waited for, is noticed. */
   listenMs: number
 }
@@ -81,5 +89,9 @@ export const DEFAULT_LIMITS: Limits = {
   bootGuessMs: 3 * 60_000,
   jobGuessMs: 10 * 60_000,
   tryMs: 60_000,
+  balanceEveryMs: 60_000,
+  runwayLowMs: 60 * 60_000,
+  runwayShortMs: 15 * 60_000,
+  runwayOutMs: 4 * 60_000,
   listenMs: 200,
 }

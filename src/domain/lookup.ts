@@ -7,7 +7,7 @@ import type { Run } from './run.ts'
 export function providerOf(fleet: Fleet, name: string): ProviderState {
   let state = fleet.providers.get(name)
   if (!state) {
-    state = { listingLostAt: null, listingFault: null, operator: null }
+    state = { listingLostAt: null, listingFault: null, operator: null, balance: null }
     fleet.providers.set(name, state)
   }
   return state

@@ -70,6 +70,15 @@ export function noticeOf(fleet: Fleet, event: Event): Notice | null {
         title: `the ${event.limit} limit is reached`,
         text: `${event.runId} starts nothing new`,
       }
+    case 'balance.fallen': {
+      const means = { low: '', short: '; nothing new starts', out: '; what still runs is cut' }[event.level]
+      return {
+        key: `balance ${event.provider} ${event.level}`,
+        level: event.level === 'low' ? 'warning' : 'alarm',
+        title: `the balance at ${event.provider} is low`,
+        text: `${formatUsd(event.micro)} last ${formatClock(event.runwayMs)}${means}. Add credit`,
+      }
+    }
     case 'operator.needed':
       return {
         key: `operator ${event.provider}`,

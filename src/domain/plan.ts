@@ -1,4 +1,5 @@
 // What to decide now: a pure function of what is known and the time. Rules in order; the first that has something to say is heard.
+import { drainAccount, standstill } from './account.ts'
 import { openPurse, type Purse } from './admission.ts'
 import { drain, expireRun, jobLimits, runLimits } from './budget.ts'
 import type { Fact } from './event.ts'
@@ -24,6 +25,7 @@ const RULES: Rule[] = [
   jobLimits,
   runLimits,
   drain,
+  drainAccount,
   priceLimits,
   (fleet, now, { limits }) => avoidHosts(fleet, now, limits),
   releasePods,
@@ -138,7 +140,7 @@ function assign(fleet: Fleet, now: Millis, world: World): Fact[] {
   for (const job of jobs) {
     if (job.status !== 'waiting' || job.dueAt > now || job.cancelRequested) continue
     const run = fleet.runs.get(job.runId) as Run
-    if (fleet.providers.get(run.policy.provider)?.operator) continue
+    if (standstill(fleet, run.policy.provider)) continue
     const purse = purses.get(run.id) ?? openPurse(fleet, run, now, world.limits)
     purses.set(run.id, purse)
     const need = needOf(job.spec, run.policy, job.vramGbAbove)
@@ -211,7 +213,7 @@ function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
   for (const run of openRuns(fleet)) {
     const pods = podsOf(fleet, run)
     if (pods.some(pod => mayBill(pod) && pod.status !== 'stopped')) continue
-    const operator = fleet.providers.get(run.policy.provider)?.operator
+    const operator = standstill(fleet, run.policy.provider)
     // Time in which no engine looked is nobody's wait.
     const engineAt = fleet.engine?.startedAt ?? 0
     const lastPod = Math.max(engineAt, ...pods.filter(pod => pod.status === 'gone').map(pod => pod.goneAt ?? 0))

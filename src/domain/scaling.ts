@@ -1,4 +1,5 @@
 // How many pods there should be: never more than the run allows, never more orders than jobs that would use them.
+import { standstill } from './account.ts'
 import { openPurse, ownCapPays, type Purse } from './admission.ts'
 import { ownCapReached } from './budget.ts'
 import type { Fact } from './event.ts'
@@ -16,7 +17,7 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
   const needs = new Map<string, Need>()
   let number = fleet.pods.size
   for (const run of fleet.runs.values()) {
-    if (run.status !== 'running' || fleet.providers.get(run.policy.provider)?.operator) continue
+    if (run.status !== 'running' || standstill(fleet, run.policy.provider)) continue
     const pods = [...fleet.pods.values()].filter(pod => pod.runId === run.id)
     // A pod on its way out may still bill: it holds its place until it is proven gone.
     let room = run.policy.podsMax - pods.filter(pod => mayBill(pod) && pod.status !== 'stopped').length
@@ -114,7 +115,7 @@ function match(fleet: Fleet, run: Run, now: Millis, world: World): Matched {
   const purse = openPurse(fleet, run, now, world.limits)
   let isShort = false
   // While a person is needed nothing new starts, so no pod is kept waiting for it on the meter.
-  if (fleet.providers.get(run.policy.provider)?.operator) return { free, left, purse, isShort }
+  if (standstill(fleet, run.policy.provider)) return { free, left, purse, isShort }
   for (const job of fleet.jobs.values()) {
     if (job.runId !== run.id || job.status !== 'waiting' || job.cancelRequested) continue
     const need = needOf(job.spec, run.policy, job.vramGbAbove)

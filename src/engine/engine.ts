@@ -124,7 +124,7 @@ export function startEngine(options: EngineOptions): Engine {
       { type: 'engine.started', engineId, pid: options.pid, version: options.version },
       // A person may have mended it meanwhile: every start tries again.
       ...[...fleet.providers]
-        .filter(([, p]) => p.operator)
+        .filter(([, p]) => p.operator || p.balance)
         .map(([provider]): Fact => ({ type: 'operator.cleared', provider })),
     ])
     while (!stopping.signal.aborted) {

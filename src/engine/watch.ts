@@ -1,4 +1,5 @@
 // One listing for all pods of a provider: who is there, who is not, and since when that is not known.
+import { balanceSteps } from '../domain/account.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Pod } from '../domain/pod.ts'
 import type { PodRow } from '../ports.ts'
@@ -10,8 +11,6 @@ import { endStrays } from './strays.ts'
 const LOST_AFTER = 2
 /** While nothing is known: often enough to notice that it is over, seldom enough for a limit that was hit. */
 const UNKNOWN_MS = 5000
-/** Balance moves slowly and costs a request of its own. */
-const BALANCE_EVERY_MS = 60_000
 
 export async function watch(context: Context, name: string, signal: AbortSignal): Promise<void> {
   const { journal, clock, sightings } = context
@@ -43,10 +42,14 @@ export async function watch(context: Context, name: string, signal: AbortSignal)
         journal.record(fleet => (isKnown(fleet, name) ? [{ type: 'listing.lost', provider: name, fault }] : []))
       }
     }
-    if (clock.now() - balanceAt >= BALANCE_EVERY_MS) {
+    if (clock.now() - balanceAt >= context.limits.balanceEveryMs) {
       balanceAt = clock.now()
       const balance = await settle(() => provider.balance())
-      if (balance.ok && balance.value !== null) context.gauges.balance(balance.value)
+      const micro = balance.ok ? balance.value : null
+      if (micro !== null) {
+        context.gauges.balance(micro)
+        journal.record(fleet => balanceSteps(fleet, name, micro, clock.now(), context.limits))
+      }
     }
     await clock.sleep(misses === 0 ? provider.pollMs : Math.max(provider.pollMs, UNKNOWN_MS), signal)
     const busy = [...journal.fleet.pods.values()].some(pod => pod.provider === name && inMotion(pod))

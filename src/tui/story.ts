@@ -1,10 +1,11 @@
 // Events as one line of plain words each: what the events panel and the details tell.
 
+import type { BalanceLevel } from '../domain/account.ts'
 import type { Event } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
 import type { BudgetStep } from '../domain/run.ts'
 import type { Step } from '../domain/stuck.ts'
-import { formatBytes, formatUsd } from '../domain/units.ts'
+import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
 import { STAGE_WORDS } from './panels/pods.ts'
 import type { Ink } from './style.ts'
 import { plural } from './text.ts'
@@ -133,6 +134,12 @@ export function tell(event: Event): Line {
       return bad(`✗ ${event.provider} needs you: ${words(event.fault)}`)
     case 'operator.cleared':
       return { text: `${event.provider} works again`, ink: 'good' }
+    case 'balance.fallen': {
+      const text = `${event.provider}: the balance of ${formatUsd(event.micro)} lasts ${formatClock(event.runwayMs)}`
+      return bad(`${text}${balanceWords(event.level)}`)
+    }
+    case 'balance.restored':
+      return { text: `${event.provider}: the balance is ${formatUsd(event.micro)} again`, ink: 'good' }
   }
 }
 
@@ -141,6 +148,11 @@ export function budgetWords(percent: BudgetStep): string {
   if (percent === 100) return 'run: the money that is left is needed to end its pods; what it does not pay for is cut'
   if (percent === 90) return 'run: 90 % of its money is spent, nothing new starts'
   return `run: ${percent} % of its money is spent`
+}
+
+/** What a balance that has become low means. */
+export function balanceWords(level: BalanceLevel): string {
+  return { low: '', short: '; nothing new starts', out: '; what still runs is cut' }[level]
 }
 
 /** It tells of this job, or of this pod. */

@@ -84,6 +84,8 @@ export function createBudgetWorld(seed: number): { world: World; cap: Micro; nee
     jobs,
     podsMax,
     slowness: 5,
+    // Half an hour to an hour of all pods: less than a provider asks for before it makes them all.
+    ...(share === 0 && chance.happens(0.5) && { balance: perHour * podsMax * (0.5 + chance.next() / 2) }),
     policy: { costMax: cap, retries: 2 },
     crashEvery: chance.happens(0.3) ? chance.between(20, 200) : 0,
     downMs: [0, 5000],
@@ -107,7 +109,8 @@ function sizes(chance: Chance) {
     const podsMax = chance.between(1, 17)
     const minutes = (capUsd / priceUsd / podsMax) * 60
     if (minutes < 8 || minutes > 120) continue
-    const jobMinutes = spread(0.5, minutes)
+    // Some take longer than the money lasts: they are cut, and only then does a cap have to hold by force.
+    const jobMinutes = chance.happens(0.25) ? minutes * (1 + chance.next()) : spread(0.5, minutes)
     const jobs = Math.round((capUsd * spread(0.4, 4)) / ((priceUsd * jobMinutes) / 60))
     if (jobs >= 1 && jobs <= 300) return { capUsd, priceUsd, podsMax, jobMinutes, jobs }
   }

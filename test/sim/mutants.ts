@@ -151,10 +151,11 @@ export const MUTANTS: Mutant[] = [
     replace: '',
   },
   {
-    name: 'the limit of dollars is noticed and nothing is done',
+    name: 'nobody looks at the limits of a run',
     file: 'domain/plan.ts',
-    search: '  runLimits,\n  releasePods,',
-    replace: '  releasePods,',
+    search: '  runLimits,\n  drain,',
+    replace: '  drain,',
+    inBudget: true,
   },
   {
     name: 'a cancel is not waited for',
@@ -282,8 +283,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'a person is needed and jobs start all the same',
     file: 'domain/plan.ts',
-    search: '    if (fleet.providers.get(run.policy.provider)?.operator) continue\n    const purse =',
-    replace: '    const purse =',
+    search: '    if (standstill(fleet, run.policy.provider)) continue\n',
+    replace: '',
   },
   {
     name: 'what running pods will still cost is not counted',
@@ -302,8 +303,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'a cap is looked at only when something starts',
     file: 'domain/plan.ts',
-    search: '  drain,\n  priceLimits,',
-    replace: '  priceLimits,',
+    search: '  drain,\n  drainAccount,',
+    replace: '  drainAccount,',
     inBudget: true,
   },
   {
@@ -316,8 +317,29 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'a pod dearer than it was offered passes the limit for the hour',
     file: 'domain/plan.ts',
-    search: '  drain,\n  priceLimits,',
-    replace: '  drain,',
+    search: '  drainAccount,\n  priceLimits,',
+    replace: '  drainAccount,',
+  },
+  {
+    name: 'jobs start although the balance is all but gone',
+    file: 'domain/account.ts',
+    search: "  if (!state?.balance || state.balance.level === 'low') return null\n",
+    replace: "  if (!state?.balance || state.balance.level !== 'out') return null\n",
+    inBudget: true,
+  },
+  {
+    name: 'what still runs is left to an empty account',
+    file: 'domain/plan.ts',
+    search: '  drainAccount,\n',
+    replace: '',
+    inBudget: true,
+  },
+  {
+    name: 'the balance is never judged',
+    file: 'domain/account.ts',
+    search: '  const fell = (level',
+    replace: '  if (now > 0) return []\n  const fell = (level',
+    inBudget: true,
   },
   {
     name: 'a stuck attempt is warned of and nothing is done',

@@ -61,6 +61,8 @@ export type WorldOptions = {
   downMs?: [low: number, high: number]
   /** How many times longer than in other worlds everything takes that is the provider's; hours pass in such a world. */
   slowness?: number
+  /** What is on the account at the beginning; no pod may live when it is used up. */
+  balance?: number
   /** When a pod's bill is whole; 0 = as soon as it is gone. */
   billLagMs?: number
 }
@@ -82,6 +84,8 @@ export type World = PodWorld & {
   setBacks: number
   /** How long the machine was asleep, in all. */
   sleptMs: number
+  /** Micro-dollars that somebody added to the account. */
+  paidIn: number
   /** Micro-dollars on all meters together. */
   spend(): number
   /** What another process writes, `afterMs` from now. */
@@ -178,6 +182,7 @@ export function createWorld(options: WorldOptions): World {
     wall,
     setBacks: 0,
     sleptMs: 0,
+    paidIn: 0,
     submitted: task => promises.submitting(task),
     spend: () => [...fleet.pods.values()].reduce((sum, pod) => sum + podCost(pod, wall.now()), 0),
     later: (afterMs, command) => say(afterMs, () => command(fleet)),
@@ -324,6 +329,13 @@ export function createWorld(options: WorldOptions): World {
     }
   }
 
+  function balance(): number | null {
+    if (options.balance === undefined) return null
+    let left = options.balance + world.paidIn
+    for (const pod of cloud.pods.values()) if (pod.ours) left -= cloud.billed(pod)
+    return left
+  }
+
   function provider(): Provider {
     return {
       name: 'sim',
@@ -341,13 +353,17 @@ export function createWorld(options: WorldOptions): World {
         promises.renting(name)
         return cloud.create(name, offer, lookFirst)
       },
-      list: () => cloud.list(),
+      list() {
+        if ((balance() ?? 1) <= 0 && [...cloud.pods.values()].some(pod => pod.ours && cloud.alive(pod)))
+          forbid('the account is empty, and the provider stops what lives')
+        return cloud.list()
+      },
       host: ref => cloud.host(ref),
       look: ref => cloud.look(ref),
       stop: ref => cloud.pause(ref, true),
       start: ref => cloud.pause(ref, false),
       destroy: ref => cloud.destroy(ref),
-      balance: async () => null,
+      balance: async () => balance(),
       logs: (_ref, _cursor, _onLine, signal) =>
         new Promise(resolve => {
           if (signal.aborted) resolve()

@@ -15,7 +15,7 @@ import {
   stallOf,
   stallWords,
 } from '../state.ts'
-import { clockTime } from '../story.ts'
+import { balanceWords, clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
 import { clean, cut, plural } from '../text.ts'
 
@@ -36,6 +36,8 @@ export function bannersOf(facts: Facts, model: Model): Banner[] {
         'bad',
         `✗ ${name}: ${provider.operator.message}${provider.operator.hint ? ` · ${provider.operator.hint}` : ''}`,
       )
+  for (const [name, { balance }] of facts.fleet.providers)
+    if (balance) add('bad', `✗ ${name}: the balance is low${balanceWords(balance.level)} · Add credit`)
   const run = runOfScreen(facts)
   const live = livePods(facts)
   for (const pod of live) {
@@ -57,6 +59,8 @@ export function bannersOf(facts: Facts, model: Model): Banner[] {
         `? ${name} has given no complete list of pods for ${formatClock(facts.now - provider.listingLostAt)}${provider.listingFault ? `: ${provider.listingFault.message}` : ''}`,
       )
   if (run?.status === 'running') {
+    if (run.budgetStep === 80) add('wait', '! 80 % of the money is spent')
+    else if (run.budgetStep >= 90 && !run.limitReached) add('bad', '! 90 % of the money is spent: nothing new starts')
     if (run.limitReached) add('bad', `✗ the limit of ${run.limitReached === 'cost' ? 'cost' : 'time'} is reached`)
     if (run.cancelRequested) add('wait', '⊘ terminating: every pod is being ended')
     else if (run.draining) add('wait', '↓ draining: running jobs are finished, nothing new is started')

@@ -1,5 +1,7 @@
 // The first two lines: run, pods, money, age of the news; then the panels and how many jobs are in which state.
+import { runwayMs } from '../../domain/account.ts'
 import { hourlyRate } from '../../domain/cost.ts'
+import { DEFAULT_LIMITS } from '../../domain/limits.ts'
 import { formatClock, formatUsd } from '../../domain/units.ts'
 import { toFinish } from '../ahead.ts'
 import { type Facts, type Model, PANEL_NAMES, type PanelName } from '../model.ts'
@@ -32,16 +34,25 @@ function headerOf(facts: Facts, model: Model): Segment[] {
   const rate = hourlyRate(facts.fleet, facts.now, facts.runId)
   add(`${formatUsd(rate)}/h`, 1, 'strong')
   const spent = formatUsd(spentOf(facts))
-  add(`spent ${spent}${run?.policy.costMax ? ` of ${formatUsd(run.policy.costMax)}` : ''}`, 0, 'strong')
+  const step = run?.budgetStep ?? 0
+  const cap = run?.policy.costMax
+    ? ` of ${formatUsd(run.policy.costMax)}${step >= 80 ? ` (${step === 100 ? 'used up' : `over ${step} %`})` : ''}`
+    : ''
+  add(`spent ${spent}${cap}`, 0, step >= 90 ? 'bad' : step >= 80 ? 'wait' : 'strong')
   const isOld = facts.now - newsAt(facts) > NEWS_OLD_MS
   const ahead = isOver(facts) ? null : toFinish(facts)
   if (ahead) add(isOld ? `${ahead} ?` : ahead, 4.5, isOld ? 'dim' : 'plain')
   if (run && !isOver(facts)) add(formatClock(facts.now - run.openedAt), 6)
   const balance = facts.gauges.balance
   if (balance) {
-    const hours = rate > 0 ? Math.floor(balance.micro / rate) : null
-    const text = hours === null ? `balance ${formatUsd(balance.micro)}` : `balance ${hours < 1000 ? hours : '999+'} h`
-    add(text, 7, hours !== null && hours < 2 ? 'bad' : 'plain')
+    // The account pays for all runs, whichever the screen shows.
+    const runway = runwayMs(balance.micro, hourlyRate(facts.fleet, facts.now))
+    const isLow = runway !== null && runway < DEFAULT_LIMITS.runwayLowMs
+    add(
+      `balance ${runway === null ? formatUsd(balance.micro) : lasting(runway)}`,
+      isLow ? 1 : 7,
+      isLow ? 'bad' : 'plain',
+    )
   }
   if (facts.readonly) add('read only', 8, 'dim')
   if (model.frozen) {
@@ -56,6 +67,12 @@ function headerOf(facts: Facts, model: Model): Segment[] {
     else add('no engine', 4, 'bad')
   }
   return segments
+}
+
+/** `42 min`, `31 h`. */
+export function lasting(ms: number): string {
+  const hours = Math.floor(ms / 3_600_000)
+  return hours < 2 ? `${Math.floor(ms / 60_000)} min` : `${hours < 1000 ? hours : '999+'} h`
 }
 
 /** `run_20261122_153045_a1b2c3d4` → `run_…_c3d4`. */
