@@ -2,6 +2,7 @@
 import type { Event, Fact } from './domain/event.ts'
 import type { JobGauge, PodGauge } from './domain/gauge.ts'
 import type { Artifact, InputFile, JobSpec, OutputTarget } from './domain/job.ts'
+import type { Terms } from './domain/lease.ts'
 import type { Address, Offer } from './domain/pod.ts'
 import type { Micro, Millis } from './domain/units.ts'
 
@@ -179,7 +180,12 @@ export type Farewell = {
   files: { path: string; bytes: number; sha256: string; saved: boolean }[]
   log: string
   comfyLog: string | null
+  /** What the service on it said of its last work (ComfyUI: GET /history), unread; null when it said nothing. */
+  history: unknown
 }
+
+/** Where a pod's terms differ from the guard's own; `ref`: the provider's id of it, once it is known. */
+export type LeaseOf = Partial<Terms> & { ref?: string }
 
 /** Keeps a pod alive: without renewals it saves its outputs and ends itself. `podName` is unique over all time. */
 export type Guard = {
@@ -187,14 +193,22 @@ export type Guard = {
    * What a new pod is ordered with: variables without any key, and arguments that start the agent and then the image's own
    * start command (one simple command); an empty one gives null, and the agent starts with the first `attach`.
    */
-  boot(podName: string, startCommand: string): Promise<{ env: Record<string, string>; args: string | null }>
+  boot(
+    podName: string,
+    startCommand: string,
+    terms?: Partial<Terms>,
+  ): Promise<{ env: Record<string, string>; args: string | null }>
   /** First thing on a new connection: makes sure that the agent runs, freshens its signed URLs, renews. Fault pod `pod_ends_itself`. */
-  attach(machine: Machine, podName: string): Promise<void>
+  attach(machine: Machine, podName: string, of?: LeaseOf): Promise<void>
   /** One short command; attaches when the agent is gone. Fault pod `pod_ends_itself`. */
-  renew(machine: Machine, podName: string): Promise<void>
+  renew(machine: Machine, podName: string, of?: LeaseOf): Promise<void>
   /** For pods that cannot be reached; calls within a second become one write. Nothing comes of it without a bucket that signs. */
   renewByBucket(podName: string): Promise<void>
-  farewell(podName: string): Promise<Farewell | null>
+  /**
+   * What a pod of that name left: the one with `ref` when it was attached with it, else one that perhaps nobody ever reached (a
+   * provider may make a name twice; `podId` tells which). null: there is none. Fault pod `farewell_unreadable`, the bucket's.
+   */
+  farewell(podName: string, ref?: string): Promise<Farewell | null>
 }
 
 // ---------------------------------------------------------------- files
@@ -237,6 +251,11 @@ export type Courier = {
   ): Promise<void>
   /** Pod files → bucket under `out/<run>/<job>/<attempt>/`, verified; ends with the manifest, published only once per attempt. */
   collect(task: Task, files: PodFile[], machine: Machine, on: CollectOn, signal: AbortSignal): Promise<Artifact[]>
+  /**
+   * The attempt's outputs without its pod: by the manifest that `collect` published, else out of what the pod left. Verified and
+   * published as by `collect`; null when they are not all there. Fault pod `farewell_corrupt`, and those of the bucket.
+   */
+  adopt(task: Task, left: LeftFiles | null, signal: AbortSignal): Promise<Artifact[] | null>
   /** Bucket → the targets of the job; never replaces a file it did not write itself for this job. */
   publish(
     spec: JobSpec,
@@ -245,6 +264,11 @@ export type Courier = {
   ): Promise<Published[]>
 }
 export type PodFile = { podPath: string; nodeId: string; file: string }
+/** A tar in the bucket, and which of its files are an attempt's outputs; `podPath` as the tar names them, without `./`. */
+export type LeftFiles = {
+  tar: { key: string; bytes: number; sha256: string }
+  files: (PodFile & { bytes: number; sha256: string })[]
+}
 export type CollectOn = { stored(artifact: Artifact): void; moved(t: Transfer): void }
 export type Published = { name: string; path: string | null; url: string | null; bytes: number; sha256: string }
 export type { OutputTarget }
@@ -299,6 +323,8 @@ export type Executor = {
    * Any other reason just lets go, and is thrown.
    */
   run(task: Task, machine: Machine, on: TaskOn, signal: AbortSignal): Promise<Artifact[]>
+  /** The task's outputs in what its pod left; null when it did not end well, or not all of them were saved. Never throws. */
+  left(task: Task, farewell: Farewell): LeftFiles | null
 }
 
 // ---------------------------------------------------------------- keeping facts

@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts'
 import { buckets, executors, providers } from '../edge/all.ts'
 import { systemClock } from '../edge/clock.ts'
 import { version } from '../edge/config.ts'
+import { createGuard } from '../edge/guard/guard.ts'
 import { RUNPOD_TIMING, type RunpodTiming } from '../edge/providers/runpod.ts'
 import { sampleGpus } from '../edge/sampler.ts'
 import { createDialer } from '../edge/ssh/dialer.ts'
@@ -41,6 +42,17 @@ export async function compose(
     settings.pod?.volume_name && !sandbox
       ? { name: settings.pod.volume_name, path: settings.pod.volume_path ?? '/workspace' }
       : null
+  const limits = limitsOf(home)
+  const guard = createGuard({
+    bucket,
+    leaseMs: limits.leaseMs,
+    deadlineMs: limits.deadlineMs,
+    graceMs: (settings.pod?.grace_minutes ?? 1) * 60_000,
+    // Fine enough for the lease: 5 s of ten minutes.
+    tickMs: Math.min(5_000, Math.max(100, limits.leaseMs / 60)),
+    volumePath: volume?.path ?? null,
+    clock,
+  })
   const publicKey = settings.ssh?.public_key_path
     ? readFileSync(expand(settings.ssh.public_key_path) as string, 'utf8').trim()
     : key.publicKey
@@ -53,8 +65,12 @@ export async function compose(
     courier,
     sampler: sampleGpus,
     trace: openTrace(home.dir, clock),
-    boot: () => ({ image, diskGb: settings.pod?.disk_gb ?? 50, env: { PUBLIC_KEY: publicKey }, args: null, volume }),
-    limits: limitsOf(home),
+    boot: async (podName, terms) => {
+      const { env, args } = await guard.boot(podName, settings.pod?.start_command ?? '/start.sh', terms)
+      return { image, diskGb: settings.pod?.disk_gb ?? 50, env: { PUBLIC_KEY: publicKey, ...env }, args, volume }
+    },
+    guard,
+    limits,
     home8: ownerToken(home.dir).slice(0, 8),
     version: version(),
     pid: process.pid,
@@ -143,6 +159,8 @@ export async function openBucket(
 function limitsOf(home: Home): Limits {
   const { pod, run } = home.settings
   const bootMs = (pod?.boot_minutes ?? 15) * 60_000
+  const leaseMs = (pod?.lease_minutes ?? 10) * 60_000
+  const deadlineMs = (pod?.deadline_hours ?? 24) * 3_600_000
   const capacityWaitMs = (run?.capacity_wait_minutes ?? 15) * 60_000
   // Offers of the embedded cloud cost nothing to ask for, and its pods are sampled so that a short job shows its GPU. They come and go
   // in seconds.
@@ -160,7 +178,7 @@ function limitsOf(home: Home): Limits {
           },
         }
       : {}
-  return { ...DEFAULT_LIMITS, bootMs, capacityWaitMs, ...stuckLimits(run), ...quick }
+  return { ...DEFAULT_LIMITS, bootMs, leaseMs, deadlineMs, capacityWaitMs, ...stuckLimits(run), ...quick }
 }
 
 /** Whoever changes how long a silent job is borne, changes the same for one whose GPU works, in proportion. */

@@ -1,12 +1,14 @@
 // What must be under way in the world, read off the fleet: open questions of the journal. Start-up is just another tick.
 import type { Fleet } from './fleet.ts'
 import { isSettled, liveAttempt } from './job.ts'
+import { awaitsFarewell } from './lease.ts'
 import { mayBill } from './pod.ts'
 
 export type Effect =
   | { kind: 'create'; podId: string }
   | { kind: 'tend'; podId: string }
   | { kind: 'run'; jobKey: string; attempt: number; podId: string; cancel: boolean }
+  | { kind: 'salvage'; jobKey: string; attempt: number; podId: string }
   | { kind: 'publish'; jobKey: string }
   | { kind: 'stop'; podId: string }
   | { kind: 'release'; podId: string }
@@ -17,6 +19,8 @@ export function effectKey(effect: Effect): string {
   switch (effect.kind) {
     case 'run':
       return `run:${effect.jobKey}:${effect.attempt}`
+    case 'salvage':
+      return `salvage:${effect.jobKey}:${effect.attempt}`
     case 'publish':
       return `publish:${effect.jobKey}`
     case 'watch':
@@ -44,7 +48,10 @@ export function effects(fleet: Fleet): Effect[] {
   for (const job of fleet.jobs.values()) {
     if (isSettled(job)) continue
     const attempt = liveAttempt(job)
-    if (attempt)
+    const pod = attempt && fleet.pods.get(attempt.podId)
+    if (pod && awaitsFarewell(pod))
+      wanted.push({ kind: 'salvage', jobKey: job.key, attempt: attempt.number, podId: pod.id })
+    else if (attempt)
       wanted.push({
         kind: 'run',
         jobKey: job.key,

@@ -47,6 +47,11 @@ export type Fact =
   /** Its service, ComfyUI, is started anew. */
   | { type: 'pod.restart_requested'; podId: string; reason: string }
   | { type: 'pod.broken'; podId: string; fault: FaultData }
+  /** It ends itself when nobody renews its lease · nothing on it would. */
+  | { type: 'pod.guarded'; podId: string }
+  | { type: 'pod.unguarded'; podId: string; fault: FaultData }
+  /** What a broken pod left in the bucket was looked for: why it ended itself, null when it did not; whether its job's outputs were all there. */
+  | { type: 'pod.farewell_read'; podId: string; reason: 'lease' | 'deadline' | null; adopted: boolean }
   | { type: 'pod.drain_requested'; podId: string }
   | { type: 'pod.stop_requested'; podId: string }
   | { type: 'pod.stopped'; podId: string; perHour: Micro }

@@ -77,6 +77,15 @@ export function applyToPod(fleet: Fleet, event: Event): void {
       pod.broken ??= event.fault
       learnHost(fleet, pod, event.at)
       return
+    case 'pod.guarded':
+      pod.guarded = true
+      return
+    case 'pod.unguarded':
+      pod.guarded = false
+      return
+    case 'pod.farewell_read':
+      pod.farewell = event.reason ?? 'none'
+      return
     case 'pod.drain_requested':
       pod.draining = true
       return
@@ -90,7 +99,7 @@ export function applyToPod(fleet: Fleet, event: Event): void {
       return
     case 'pod.start_requested':
       if (pod.status === 'stopped') {
-        Object.assign(pod, { status: 'booting', broken: null })
+        Object.assign(pod, { status: 'booting', broken: null, guarded: null, farewell: null })
         setPrice(pod, pod.offer.perHour, event.at, false)
       }
       return
@@ -133,6 +142,8 @@ function newPod(event: { podId: string; runId: string; name: string; offer: Offe
     restarts: 0,
     draining: false,
     broken: null,
+    guarded: null,
+    farewell: null,
     releaseCause: null,
     releaseAcceptedAt: null,
     requestedAt: event.at,

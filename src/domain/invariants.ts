@@ -3,6 +3,7 @@
 import type { Event, Fact } from './event.ts'
 import { apply, type Fleet } from './fleet.ts'
 import { type Attempt, isSettled, type Job, liveAttempt } from './job.ts'
+import { awaitsFarewell } from './lease.ts'
 import { fits, needOf } from './placement.ts'
 import { mayBill, type Pod, podCost } from './pod.ts'
 import { causeOf, sameWay } from './retry.ts'
@@ -53,6 +54,11 @@ function beforehand(fleet: Fleet, event: Event, promise: Keep): void {
       const cap = run?.policy.costMax ?? Number.POSITIVE_INFINITY
       promise((run?.budgetStep ?? 0) < event.percent, `${event.runId} was told of ${run?.budgetStep} % before`)
       promise(event.percent === 100 || event.spent * 100 >= cap * event.percent, `${event.spent} of ${cap} is spent`)
+      return
+    }
+    case 'pod.farewell_read': {
+      const pod = fleet.pods.get(event.podId)
+      promise(pod !== undefined && awaitsFarewell(pod), `nobody waits for what ${event.podId} left`)
       return
     }
     case 'pod.port_held':

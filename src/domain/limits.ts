@@ -13,6 +13,12 @@ export type Limits = {
   bootFailuresMax: number
   /** A link that stays away this long is a dead pod. */
   linkLostMs: number
+  /** A pod that nobody renews for so long ends itself: longer than a restart or a change of networks, short enough to be cheap. */
+  leaseMs: number
+  /** Longest life of a pod, whoever renews; a batch goes on on the next one. */
+  deadlineMs: number
+  /** What a pod that ends itself saves is waited for; outputs of some GB take a minute or two to the bucket. */
+  farewellMs: number
   /** Tries of one job for faults that have nothing to do with it (reset, time-out). */
   transientTries: number
   /** Pause before the next try after such a fault; doubles each time. */
@@ -71,6 +77,9 @@ export const DEFAULT_LIMITS: Limits = {
   offersFreshMs: 30_000,
   bootFailuresMax: 3,
   linkLostMs: 3 * 60_000,
+  leaseMs: 10 * 60_000,
+  deadlineMs: 24 * 3_600_000,
+  farewellMs: 5 * 60_000,
   transientTries: 4,
   backoffMs: 2_000,
   biggerGpusMax: 2,

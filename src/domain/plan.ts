@@ -6,7 +6,8 @@ import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { avoidHosts } from './hosts.ts'
-import { isSettled, type Job, liveAttempt } from './job.ts'
+import { type Attempt, isSettled, type Job, liveAttempt } from './job.ts'
+import { awaitsFarewell } from './lease.ts'
 import { fits, needKey, needOf } from './placement.ts'
 import { isUsable, mayBill, type Pod } from './pod.ts'
 import { toBeFreed, verdict } from './retry.ts'
@@ -79,6 +80,7 @@ function loseAttempts(fleet: Fleet): Fact[] {
     const job = fleet.jobs.get(pod.jobKey)
     const attempt = job && liveAttempt(job)
     if (!attempt || (pod.status === 'ready' && !pod.broken)) continue
+    if (awaitsFarewell(pod) && !job.cancelRequested) continue
     if (job.cancelRequested) facts.push({ type: 'attempt.cancelled', jobKey: job.key, attempt: attempt.number })
     else {
       const killed = {
@@ -86,10 +88,22 @@ function loseAttempts(fleet: Fleet): Fact[] {
         code: 'pod_killed',
         message: `${pod.id} was ${pod.status === 'releasing' ? 'terminated' : 'stopped'}`,
       } as const
-      facts.push({ type: 'attempt.failed', jobKey: job.key, attempt: attempt.number, fault: pod.broken ?? killed })
+      facts.push({
+        type: 'attempt.failed',
+        jobKey: job.key,
+        attempt: attempt.number,
+        fault: ownerAway(fleet, pod, attempt) ?? pod.broken ?? killed,
+      })
     }
   }
   return facts
+}
+
+/** The pod did as it was told while no engine lived: no pod's and no job's fault. One that lives and does not renew is another matter. */
+function ownerAway(fleet: Fleet, pod: Pod, attempt: Attempt): FaultData | null {
+  if (pod.farewell !== 'lease' || attempt.requestedAt >= (fleet.engine?.startedAt ?? 0)) return null
+  const message = `${pod.id} ended itself while nobody renewed its lease; the work was not finished`
+  return { kind: 'pod', code: 'owner_away', message }
 }
 
 function judge(fleet: Fleet, _now: Millis, world: World): Fact[] {
@@ -108,7 +122,7 @@ function judge(fleet: Fleet, _now: Millis, world: World): Fact[] {
 function releasePods(fleet: Fleet, now: Millis, world: World): Fact[] {
   const facts: Fact[] = []
   for (const pod of fleet.pods.values()) {
-    if (!isReleasable(pod)) continue
+    if (!isReleasable(pod) || awaitsFarewell(pod)) continue
     if (pod.broken) {
       facts.push({ type: 'pod.release_requested', podId: pod.id, cause: pod.broken.message })
       continue

@@ -67,6 +67,10 @@ export type Pod = {
   /** No new job: after the present one it is released. */
   draining: boolean
   broken: FaultData | null
+  /** Whether the agent on it holds its lease; null = nobody could look yet. */
+  guarded: boolean | null
+  /** Why it ended itself, by what it left in the bucket; `none`: it left nothing. null = nobody looked. */
+  farewell: 'lease' | 'deadline' | 'none' | null
   releaseCause: string | null
   /** The provider accepted the release. */
   releaseAcceptedAt: Millis | null

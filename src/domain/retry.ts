@@ -8,7 +8,7 @@ import type { Millis } from './units.ts'
 export type Verdict = { again: true; dueAt: Millis; why: string } | { again: false; fault: FaultData }
 
 /**
- * person: somebody ended the pod · host: the machine below the pod · pod: what runs on it · memory: the card's · the rest as FaultKind.
+ * person: somebody ended the pod, or nobody was there to keep it · host: the machine below the pod · pod: what runs on it · memory: the card's · the rest as FaultKind.
  */
 export type Cause = 'person' | 'host' | 'pod' | 'memory' | 'transient' | 'capacity' | 'job' | 'operator'
 
@@ -31,7 +31,7 @@ const OF_THE_WORK = [
 ]
 
 export function causeOf(fault: FaultData): Cause {
-  if (fault.code === 'pod_killed') return 'person'
+  if (fault.code === 'pod_killed' || fault.code === 'owner_away') return 'person'
   if (fault.code === 'out_of_memory') return 'memory'
   if (fault.kind === 'pod' && OF_THE_HOST.includes(fault.code)) return 'host'
   return fault.kind
@@ -59,7 +59,7 @@ export function verdict(job: Job, retries: number, limits: Limits): Verdict {
       return { again: true, dueAt: endedAt, why: `${fault.message}; again ${how}` }
     }
     case 'person':
-      // A pod that a person killed says nothing about the job.
+      // Such an end says nothing about the job.
       return { again: true, dueAt: endedAt, why: `${fault.message}; again on another pod` }
     case 'host':
     case 'pod':

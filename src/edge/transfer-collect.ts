@@ -78,7 +78,7 @@ export async function collect(
 }
 
 /** Keys and positions. Two files of one name (from different folders) get `-2`, `-3`; also where only upper case differs. */
-function planned(task: Task, files: PodFile[], facts: PodFacts[]) {
+export function planned(task: Task, files: PodFile[], facts: PodFacts[]) {
   const taken = new Set(['manifest.json'])
   const counts = new Map<string, number>()
   return files.map((file, at) => {

@@ -1,5 +1,6 @@
 // The courier: a job's files between this machine, the bucket and a pod. Signed URLs and the pod's curl where both exist, else SSH.
 import type { Bucket, Clock, Courier } from '../ports.ts'
+import { adopt } from './transfer-adopt.ts'
 import { collect } from './transfer-collect.ts'
 import { deliver } from './transfer-deliver.ts'
 import { keyedLock } from './transfer-lanes.ts'
@@ -49,6 +50,7 @@ export function createCourier(options: CourierOptions): Courier {
   return {
     deliver: (inputs, machine, folder, on, signal) => deliver(setting, inputs, machine, folder, on, signal),
     collect: (task, files, machine, on, signal) => collect(setting, task, files, machine, on, signal),
+    adopt: (task, left, signal) => adopt(setting, task, left, signal),
     publish: (spec, artifacts, replace) => publish(setting, spec, artifacts, replace),
   }
 }

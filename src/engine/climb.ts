@@ -7,6 +7,7 @@ import { type Address, type Pod, STAGES, type Stage } from '../domain/pod.ts'
 import { formatClock, type Millis } from '../domain/units.ts'
 import type { Machine, PodRow, Tunnel } from '../ports.ts'
 import { type Context, providerNamed } from './context.ts'
+import type { Lease } from './lease.ts'
 import { backOff, settle, within } from './settle.ts'
 
 /** Plain words for a pod that does not come up, by the stage it waits for. */
@@ -37,6 +38,7 @@ export async function climb(
   context: Context,
   podId: string,
   tunnel: Tunnel,
+  lease: Lease,
   deadline: Millis,
   signal: AbortSignal,
 ): Promise<Up | null> {
@@ -90,6 +92,11 @@ export async function climb(
       pod.hostKey ? [] : [{ type: 'pod.host_key_pinned', podId, hostKey: machine.hostKey }],
     )
     reached(context, podId, 'ssh')
+    const ending = await lease.attach(machine)
+    if (ending) {
+      machine.close()
+      return { ok: false, fault: ending }
+    }
     wait('gpu')
     const missing = await missingGpus(context, podId, machine)
     if (missing) {

@@ -1,6 +1,7 @@
 // What every effect is handed: the edges, and the only ways to tell something.
+import type { Terms } from '../domain/lease.ts'
 import type { Limits } from '../domain/limits.ts'
-import type { Boot, Clock, Courier, Dialer, Executor, Provider, Sampler, Store, Trace } from '../ports.ts'
+import type { Boot, Clock, Courier, Dialer, Executor, Guard, Provider, Sampler, Store, Trace } from '../ports.ts'
 import type { GaugeBoard } from './gauges.ts'
 import type { Journal } from './journal.ts'
 import type { Lanes } from './lanes.ts'
@@ -16,7 +17,9 @@ export type EngineOptions = {
   courier: Courier
   sampler: Sampler
   trace: Trace
-  boot: (podName: string, provider: string) => Boot
+  /** What a pod is ordered with, its lease included. */
+  boot: (podName: string, terms: Terms) => Promise<Boot>
+  guard: Guard
   limits: Limits
   /** First eight characters of the home's owner token. */
   home8: string

@@ -1,6 +1,7 @@
 // pod.requested → pod.created | pod.refused. The one place where a question may be open when the program dies.
 
 import type { FaultData } from '../domain/fault.ts'
+import { termsOf } from '../domain/lease.ts'
 import { podOf } from '../domain/lookup.ts'
 import type { Millis } from '../domain/units.ts'
 import { type Context, providerNamed } from './context.ts'
@@ -36,10 +37,12 @@ export async function create(context: Context, podId: string, signal: AbortSigna
   let landsUntil: Millis | null = null
   for (let tries = 0; ; tries++) {
     const askedAt = clock.now()
-    const boot = context.boot(pod.name, pod.provider)
-    const result = await settle(() =>
-      context.lanes.rent(provider.name, () => provider.create(pod.name, pod.offer, boot, tries > 0)),
-    )
+    // Nobody keeps a pod before it was reached once.
+    const terms = { ...termsOf(journal.fleet, pod, context.limits), leaseMs: context.limits.leaseMs }
+    const result = await settle(async () => {
+      const boot = await context.boot(pod.name, terms)
+      return context.lanes.rent(provider.name, () => provider.create(pod.name, pod.offer, boot, tries > 0))
+    })
     if (result.ok) return made(result.value)
     const { fault } = result
     context.trace.engine(`${pod.name}: ${fault.message}`)
@@ -58,9 +61,20 @@ export async function create(context: Context, podId: string, signal: AbortSigna
   async function adoptOrRefuse(until: Millis, fault: FaultData): Promise<void> {
     const found = await find(context, podId, until, signal)
     if (found === 'stopped') return
-    if (found) made(found)
+    const row = found ?? (await lastWords(context, podId))
+    if (row) made(row)
     else refuse(fault)
   }
+}
+
+/** It was made, nobody came, and it ended itself: what it left in the bucket is all that tells of it, and it was billed. */
+async function lastWords({ guard, journal, trace }: Context, podId: string) {
+  const { name, offer } = podOf(journal.fleet, podId)
+  const asked = await settle(() => guard.farewell(name))
+  if (!asked.ok) trace.engine(`${name}: farewell: ${asked.fault.message}`)
+  const ref = asked.ok ? asked.value?.podId : undefined
+  const isNew = ref && ![...journal.fleet.pods.values()].some(pod => pod.ref === ref)
+  return isNew ? { ref, perHour: offer.perHour } : null
 }
 
 /** Looks the name up in complete listings; null when it is proven absent, asked for after `until`. */

@@ -5,6 +5,7 @@ import type { Offer } from '../domain/pod.ts'
 import { type Context, providerNamed } from './context.ts'
 import { create } from './create.ts'
 import { pause, release } from './release.ts'
+import { salvage } from './salvage.ts'
 import { settle } from './settle.ts'
 import { tend } from './tend.ts'
 import { watch } from './watch.ts'
@@ -23,6 +24,8 @@ export async function perform(context: Context, effect: Effect | Question, signa
       return tend(context, effect.podId, signal)
     case 'run':
       return work(context, effect, signal)
+    case 'salvage':
+      return salvage(context, effect, signal)
     case 'publish':
       return publish(context, effect.jobKey, signal)
     case 'stop':

@@ -1,56 +1,58 @@
-// One pod's link for as long as it is wanted: its port, its way up, samples, and again after every loss.
+// One pod's link for as long as it is wanted: its port, its lease, its way up, samples, and again after every loss.
 import { podOf } from '../domain/lookup.ts'
 import type { Pod } from '../domain/pod.ts'
 import type { Machine, Tunnel } from '../ports.ts'
 import { breakPod, climb, record } from './climb.ts'
 import { type Context, providerNamed } from './context.ts'
 import { learnHost } from './host.ts'
+import { keepLease, type Lease } from './lease.ts'
 import { sample } from './sample.ts'
 import { aborted, backOff, settle } from './settle.ts'
 
 export async function tend(context: Context, podId: string, signal: AbortSignal): Promise<void> {
-  const over = new AbortController()
-  await Promise.all([
-    keepUp(context, podId, signal).finally(() => over.abort('over')),
-    learnHost(context, podId, AbortSignal.any([signal, over.signal])),
-  ])
-}
-
-async function keepUp(context: Context, podId: string, signal: AbortSignal): Promise<void> {
   const pod = podOf(context.journal.fleet, podId)
   const tunnel = await holdPort(context, pod)
   if (!tunnel) return
-  const logs = new AbortController()
-  const following = followLogs(context, pod, AbortSignal.any([signal, logs.signal]))
-  try {
-    // A boot is timed from its order; that of an adopted pod, or one that is started again, from now.
-    const { linkLostMs, bootMs } = context.limits
-    const now = context.clock.now()
-    const isFresh = pod.readyAt === null && pod.requestedAt >= context.startedAt
-    let deadline = pod.status === 'ready' ? now + linkLostMs : (isFresh ? pod.requestedAt : now) + bootMs
-    while (!signal.aborted) {
-      const up = await climb(context, podId, tunnel, deadline, signal)
-      if (!up) return
-      if (!up.ok) return breakPod(context, podId, up.fault)
-      const machine = up.machine
-      context.slots.link(podId, machine)
-      const reason = await hold(context, podId, machine, signal)
-      context.slots.link(podId, null)
-      machine.close()
-      if (signal.aborted) return
-      context.gauges.pod(podId, { note: `link lost: ${reason}; connecting again` })
-      record(context, podId, pod =>
-        pod.linkLostAt
-          ? []
-          : [{ type: 'pod.link_lost', podId, fault: { kind: 'pod', code: 'connection_lost', message: reason } }],
-      )
-      deadline = context.clock.now() + linkLostMs
+  const over = new AbortController()
+  const until = AbortSignal.any([signal, over.signal])
+  const { lease, kept } = keepLease(context, podId, until)
+  const linked = async () => {
+    try {
+      await link(context, pod, tunnel, lease, signal)
+    } finally {
+      over.abort('over')
+      // An engine that stops frees the port for the next one; a pod that goes frees it for the next pod.
+      await context.slots.drop(podId)
     }
-  } finally {
-    logs.abort('over')
-    await following
-    // An engine that stops frees the port for the next one; a pod that goes frees it for the next pod.
-    await context.slots.drop(podId)
+  }
+  await Promise.all([linked(), kept, learnHost(context, podId, until), followLogs(context, pod, until)])
+}
+
+/** Connects, holds the connection, and connects again, until the pod is no longer wanted or given up. */
+async function link(context: Context, pod: Pod, tunnel: Tunnel, lease: Lease, signal: AbortSignal): Promise<void> {
+  const podId = pod.id
+  // A boot is timed from its order; that of an adopted pod, or one that is started again, from now.
+  const { linkLostMs, bootMs } = context.limits
+  const now = context.clock.now()
+  const isFresh = pod.readyAt === null && pod.requestedAt >= context.startedAt
+  let deadline = pod.status === 'ready' ? now + linkLostMs : (isFresh ? pod.requestedAt : now) + bootMs
+  while (!signal.aborted) {
+    const up = await climb(context, podId, tunnel, lease, deadline, signal)
+    if (!up) return
+    if (!up.ok) return breakPod(context, podId, up.fault)
+    const machine = up.machine
+    context.slots.link(podId, machine)
+    const reason = await hold(context, podId, machine, signal)
+    context.slots.link(podId, null)
+    machine.close()
+    if (signal.aborted) return
+    context.gauges.pod(podId, { note: `link lost: ${reason}; connecting again` })
+    record(context, podId, pod =>
+      pod.linkLostAt
+        ? []
+        : [{ type: 'pod.link_lost', podId, fault: { kind: 'pod', code: 'connection_lost', message: reason } }],
+    )
+    deadline = context.clock.now() + linkLostMs
   }
 }
 

@@ -88,6 +88,12 @@ export function tell(event: Event): Line {
       return bad(`▸ ${event.podId}: ComfyUI is started anew: ${event.reason}`)
     case 'pod.broken':
       return bad(`✗ ${event.podId} broken: ${words(event.fault)}`)
+    case 'pod.guarded':
+      return plain(`${event.podId} ends itself if nobody renews its lease`)
+    case 'pod.unguarded':
+      return bad(`✗ ${event.podId} would not end itself: ${words(event.fault)}`)
+    case 'pod.farewell_read':
+      return farewell(event)
     case 'pod.drain_requested':
       return wait(`${event.podId} to be drained`)
     case 'pod.stop_requested':
@@ -153,6 +159,13 @@ export function budgetWords(percent: BudgetStep): string {
 /** What a balance that has become low means. */
 export function balanceWords(level: BalanceLevel): string {
   return { low: '', short: '; nothing new starts', out: '; what still runs is cut' }[level]
+}
+
+function farewell({ podId, reason, adopted }: Extract<Event, { type: 'pod.farewell_read' }>): Line {
+  const why = reason && { lease: 'nobody renewed its lease', deadline: 'it was at its deadline' }[reason]
+  const outputs = adopted ? 'its outputs are in the bucket' : 'its job was not finished'
+  if (why) return { text: `${podId} ended itself (${why}): ${outputs}`, ink: adopted ? 'wait' : 'bad' }
+  return plain(adopted ? `the outputs of ${podId} were in the bucket already` : `${podId} left nothing in the bucket`)
 }
 
 /** It tells of this job, or of this pod. */

@@ -27,5 +27,7 @@ export const FarewellFile = z.object({
   /** The agent's own lines, and ComfyUI's last 300. */
   log: z.string(),
   comfyLog: z.string().nullable(),
+  /** ComfyUI's GET /history, the last prompts only. */
+  history: z.record(z.string(), z.unknown()).nullable(),
 })
 export type FarewellFile = z.infer<typeof FarewellFile>

@@ -13,6 +13,9 @@ const key = z
 /** What we can speak: another scheme is a mistake, and would fail in the middle of a run. */
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an address that begins with http:// or https://' })
 
+/** Addresses for a pod's last words are signed when it is ordered, for seven days at most (S3 and R2, 2026-08): grace and spare fit in. */
+const DEADLINE_HOURS_MAX = 140
+
 /** Settings whose values are never printed, by path. */
 export const SECRET_PATHS = [
   'runpod.api_key',
@@ -47,6 +50,29 @@ export const settingsFile = z.strictObject({
       volume_name: z.string().min(1).optional().describe('Network volume, by name.'),
       volume_path: z.string().regex(/^\//, { error: 'must begin with /' }).optional().describe('Where it is mounted.'),
       boot_minutes: z.number().positive().max(120).optional().describe('Longest way from the order to a usable pod.'),
+      lease_minutes: z
+        .number()
+        .positive()
+        .max(240)
+        .optional()
+        .describe('A pod that nobody renews for so long saves its outputs and ends itself.'),
+      grace_minutes: z
+        .number()
+        .min(0)
+        .max(600)
+        .optional()
+        .describe('What runs at the end of a lease may go on for so long before it is interrupted.'),
+      deadline_hours: z
+        .number()
+        .positive()
+        .max(DEADLINE_HOURS_MAX)
+        .optional()
+        .describe('Longest life of a pod, whoever renews.'),
+      start_command: z
+        .string()
+        .max(500)
+        .optional()
+        .describe("The image's own start command, run after what ends the pod; empty: the image takes no arguments."),
     })
     .optional(),
   ssh: z

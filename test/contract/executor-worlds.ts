@@ -82,6 +82,7 @@ export function localCourier(kept: string): Courier & { failNext: Fault | null }
       }
       return artifacts
     },
+    adopt: () => Promise.reject(new Error('the executor adopts nothing')),
     publish: () => Promise.reject(new Error('the executor publishes nothing')),
   }
 }

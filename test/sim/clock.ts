@@ -39,8 +39,8 @@ type Timer = { at: number; order: number; ring: (() => void) | null }
 export type VirtualClock = Clock & {
   /** Like `sleep`, ended early by any of several signals: much cheaper than a signal made of them. */
   sleepUnless(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void>
-  /** Everything that can happen now has happened; then the next sleeper wakes. False when nobody sleeps. */
-  step(): Promise<boolean>
+  /** Everything that can happen now has happened; then, unless it is `over`, the next sleeper wakes. False when nobody sleeps. */
+  step(over?: () => boolean): Promise<boolean>
   /** Time passes and no sleeper is woken before it is over: the machine was asleep. */
   skip(ms: number): void
 }
@@ -73,9 +73,10 @@ export function createClock(chance: Chance): VirtualClock {
     skip(ms) {
       now += ms
     },
-    async step() {
+    async step(over) {
       // Node runs it after all microtasks: the world is idle then. Much cheaper than a round of the event loop.
       await new Promise<void>(resolve => process.nextTick(resolve))
+      if (over?.()) return true
       for (;;) {
         const first = pop(heap)
         if (!first) return false

@@ -52,6 +52,12 @@ export type CloudPod = {
   prompts: Map<string, Prompt>
   /** Memory of the card, in GB, that earlier prompts still hold. */
   heldGb: number
+  /** When its agent last saw a renewal; null while its container does not run. */
+  seenAt: number | null
+  /** It saves and then ends itself, whoever comes. */
+  parting: boolean
+  /** It was told its own place in the bucket. */
+  reached: boolean
 }
 
 export const PER_HOUR = 400_000
@@ -71,6 +77,8 @@ export type Cloud = {
   listingFrom: number
   /** Set by scenarios: what is offered, best first. */
   market: Offer[]
+  /** Told of each pod of ours, however it came to be. */
+  born(pod: CloudPod): void
   alive(pod: CloudPod): boolean
   running(pod: CloudPod): boolean
   offers(vramGbMin: number): Promise<Offer[]>
@@ -181,12 +189,15 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       rates: [{ from: at, perHour }],
       prompts: new Map(),
       heldGb: 0,
+      seenAt: null,
+      parting: false,
+      reached: false,
     }
     if (ours && chance.happens(weather.omits)) hide(pod, at + between(10_000, 25_000), true)
     pods.set(pod.ref, pod)
+    if (ours) cloud.born(pod)
     return pod
   }
-  make('somebody-else', offerOf('A', PER_HOUR), false)
   const named = (name: string) => {
     for (const pod of pods.values()) if (pod.name === name && alive(pod) && isTold(pod, false)) return pod
     return null
@@ -204,6 +215,7 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
     capacityFrom: BEGINNING,
     listingFrom: BEGINNING,
     market: [offerOf('A', PER_HOUR)],
+    born() {},
     alive,
     running,
     async offers(vramGbMin) {
@@ -296,5 +308,6 @@ export function createCloud(chance: Chance, clock: VirtualClock, weather: Weathe
       return sum
     },
   }
+  make('somebody-else', offerOf('A', PER_HOUR), false)
   return cloud
 }

@@ -106,7 +106,8 @@ describe('when the engine dies', () => {
   })
 
   test('pods are not given up for the time in which nobody watched', async () => {
-    await play(20, () => ({ crashEvery: 8, downMs: [60_000, 120_000] }), {
+    const patient = { leaseMs: 600_000 }
+    await play(20, () => ({ crashEvery: 8, downMs: [60_000, 120_000], limits: patient }), {
       expects(world) {
         expect(world.events.filter(event => event.type === 'pod.broken')).toEqual([])
         expect(statuses(world)).toEqual(ALL_DONE)

@@ -19,7 +19,7 @@ export const MUTANTS: Mutant[] = [
     replace: `      if (first.facts.length === 0) return first.needs
       for (const fact of first.facts)
         if (fact.type === 'pod.requested')
-          void options.providers.get('sim')?.create(fact.name, fact.offer, options.boot(fact.name, 'sim'), true).catch(() => {})
+          void options.boot(fact.name, { leaseMs: 1, deadlineMs: 1 }).then(boot => options.providers.get('sim')?.create(fact.name, fact.offer, boot, true)).catch(() => {})
 `,
   },
   {

@@ -61,7 +61,7 @@ const SLOW_LIVES: readonly (readonly Sign[])[] = [
 /** Output files of each job. */
 export const FILES = 2
 
-type SimMachine = Machine & {
+export type SimMachine = Machine & {
   pod: CloudPod
   drop(error: Error): void
   up: boolean
@@ -172,6 +172,15 @@ async function quiet(...signals: (AbortSignal | undefined)[]): Promise<void> {
   await new Promise(resolve => {
     for (const signal of signals) signal?.addEventListener('abort', resolve, { once: true })
   })
+}
+
+const folderOf = ({ runId, jobId, attempt }: Task) => `out/${runId}/${jobId}/${attempt}`
+const manifestOf = (task: Task) => `${folderOf(task)}/manifest.json`
+
+function artifactOf(task: Task, index: number): Artifact {
+  const file = `picture-${index}.png`
+  const key = `${folderOf(task)}/${file}`
+  return { name: 'picture', nodeId: '9', file, index, key, sha256: `sha of ${key}`, bytes: 1000 }
 }
 
 export function createExecutor(world: PodWorld): Executor {
@@ -294,13 +303,12 @@ export function createExecutor(world: PodWorld): Executor {
         const artifacts: Artifact[] = []
         for (let index = 0; index < FILES; index++) {
           await step(machine, signal, chance.between(50, 500))
-          const file = `picture-${index}.png`
-          const key = `out/${task.runId}/${task.jobId}/${task.attempt}/${file}`
-          const artifact = { name: 'picture', nodeId: '9', file, index, key, sha256: `sha of ${key}`, bytes: 1000 }
-          shelf.set(key, artifact.sha256)
+          const artifact = artifactOf(task, index)
+          shelf.set(artifact.key, artifact.sha256)
           on.stored(artifact)
           artifacts.push(artifact)
         }
+        shelf.set(manifestOf(task), task.promptId)
         return artifacts
       } catch (error) {
         if (!signal.aborted || signal.reason !== 'cancel') throw error
@@ -315,6 +323,8 @@ export function createExecutor(world: PodWorld): Executor {
         throw fault('transient', 'cancelled')
       }
     },
+    left: ({ promptId }, { history }) =>
+      (history as string[]).includes(promptId) ? { tar: { key: '', bytes: 0, sha256: '' }, files: [] } : null,
   }
 }
 
@@ -323,6 +333,14 @@ export function createCourier(world: PodWorld): Courier {
   return {
     deliver: () => Promise.reject(new Error('bug: the simulated executor moves the files')),
     collect: () => Promise.reject(new Error('bug: the simulated executor moves the files')),
+    async adopt(task, left) {
+      await clock.sleep(chance.between(50, 500))
+      if (world.bucketRefuses) throw fault('operator', 'bucket_key_refused')
+      if (shelf.get(manifestOf(task)) !== task.promptId && !left) return null
+      const artifacts = Array.from({ length: FILES }, (_, index) => artifactOf(task, index))
+      for (const { key, sha256 } of artifacts) shelf.set(key, sha256)
+      return artifacts
+    },
     async publish(spec, artifacts) {
       await clock.sleep(chance.between(50, 500))
       if (chance.happens(cloud.weather.publishFails)) throw fault('transient', 'bucket_busy')

@@ -7,6 +7,7 @@ import { mayBill, type Pod, podCost } from '../../src/domain/pod.ts'
 import type { Run } from '../../src/domain/run.ts'
 import { accrue } from '../../src/domain/units.ts'
 import type { CloudPod } from './cloud.ts'
+import { isSaved } from './lease.ts'
 import { FILES } from './pod.ts'
 import type { World } from './world.ts'
 
@@ -44,6 +45,8 @@ export function createPromises(world: World): Promises {
     for (const real of cloud.pods.values()) if (real.name === pod.name && cloud.alive(real)) return real
     return null
   }
+
+  const isTwin = (real: CloudPod) => [...cloud.pods.values()].some(other => other !== real && other.name === real.name)
 
   function check(event: Event): void {
     if (startedByHand.size === 0) for (const run of fleet.runs.values()) withinLimit(run)
@@ -190,6 +193,9 @@ export function createPromises(world: World): Promises {
     const job = fleet.jobs.get(jobKey)
     if (!job) return
     if (job.dueAt > at) forbid(`${jobKey} starts ${job.dueAt - at} ms before it is due`)
+    for (const before of job.attempts)
+      if (before.requestedAt >= job.openedAt && before.fault?.kind === 'pod' && before.fault.code !== 'pod_killed')
+        if (isSaved(world, before)) forbid(`${jobKey} is done again although its outputs were saved`)
     const lost = job.attempts.filter(
       ({ requestedAt, fault }) => requestedAt >= job.openedAt && fault?.kind === 'transient',
     )
@@ -202,7 +208,9 @@ export function createPromises(world: World): Promises {
     if (!attempt || step === 'free') return
     const now = world.clock.now()
     const prompt = world.prompts.get(attempt.promptId)
-    if (!prompt || now - prompt.hangsAt < world.limits.stuckActMs / 2)
+    // What shows itself on the GPU alone, where nobody sees the GPU, cannot be told from what hangs.
+    const isUnseen = cloud.weather.blind > 0 && prompt?.life.every(sign => sign === 'gpu')
+    if (!prompt || (!isUnseen && now - prompt.hangsAt < world.limits.stuckActMs / 2))
       forbid(`${jobKey} is at work, and it comes to ${step}`)
     const isFirst = attempt.stalls.at(-1)?.steps.length === 1
     const askedAt = countsFrom.get(`${jobKey} ${number}`)
@@ -265,8 +273,12 @@ export function createPromises(world: World): Promises {
       const isKept = pod?.status === 'stopped' || (pod?.status === 'ready' && isWanted)
       if (cloud.alive(real) && !isKept) forbid(`${real.name} (${real.ref}) is still billed at the end`)
       // What went by itself before anybody could look was never seen by anyone.
-      if (!pod && real.destroyedAt !== null) forbid(`${real.name} (${real.ref}) lived and is in no account`)
+      // Made twice, unreached, and gone by its own lease before anybody could look: only the provider's bill tells.
+      const isMute = real.parting && (isTwin(real) || world.saved.get(real.name)?.podId !== real.ref)
+      if (!pod && real.destroyedAt !== null && !isMute) forbid(`${real.name} (${real.ref}) lived and is in no account`)
       if (!pod) continue
+      // Its price went with it: only its own last words told that it had lived.
+      if (real.parting && (pod.createdAt ?? 0) > (real.destroyedAt ?? 0)) continue
       // The meter of a pod that is kept goes on, whatever the clock was set to.
       const accounted = podCost(pod, world.clock.now())
       // Each stretch of the bill is rounded up on its own.

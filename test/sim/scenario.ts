@@ -55,6 +55,8 @@ const WORST: Weather = {
   silent: 0.5,
   cancelIgnored: 1,
   publishFails: 0.5,
+  renewFails: 1,
+  bucketLeaseFails: 1,
 }
 
 const LIES = ['listLags', 'lookFails', 'destroyFails', 'pauseFails', 'omits'] as const
@@ -114,6 +116,8 @@ function optionsOf(chance: Chance): Omit<WorldOptions, 'seed'> {
     dieEvery: dies.includes('anywhere') ? chance.between(10, 400) : 0,
     handOverEvery: dies === 'hands over' ? chance.between(3, 40) : 0,
     ...(chance.happens(0.3) && { downMs: [0, 1000] as [number, number] }),
+    // Nobody is there for longer than pods wait.
+    ...(chance.happens(0.25) && { downMs: [5000, 60_000] as [number, number], limits: { leaseMs: 12_000 } }),
     billLagMs: chance.happens(0.5) ? 0 : 1,
   }
 }
@@ -130,7 +134,10 @@ function outage(world: World, chance: Chance): void {
       const set = (refuses: boolean) =>
         Object.assign(world, isBucket ? { bucketRefuses: refuses } : { keyRefused: refuses })
       set(true)
-      void world.clock.sleep(ms).then(() => set(false))
+      void world.clock.sleep(ms).then(() => {
+        set(false)
+        if (isBucket) world.troubledUntil = world.clock.now()
+      })
     }
   })
 }

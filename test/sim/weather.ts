@@ -76,6 +76,10 @@ export type Weather = {
   /** A cancelled prompt does not stop. */
   cancelIgnored: number
   publishFails: number
+  /** A renewal of a lease over SSH fails, or the agent cannot be set up. */
+  renewFails: number
+  /** A renewal through the bucket fails. */
+  bucketLeaseFails: number
 }
 
 export const GOOD_WEATHER: Weather = {
@@ -118,4 +122,6 @@ export const GOOD_WEATHER: Weather = {
   silent: 0,
   cancelIgnored: 0,
   publishFails: 0,
+  renewFails: 0,
+  bucketLeaseFails: 0,
 }

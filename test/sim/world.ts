@@ -11,6 +11,7 @@ import type { Clock, Provider } from '../../src/ports.ts'
 import { BEGINNING, createChance, createClock } from './clock.ts'
 import { CREATE_MAX_MS, createCloud, POLL_MS, SETTLE_MS, stoppedPerHour } from './cloud.ts'
 import { createSharedJournal, ProcessDied } from './journal.ts'
+import { createGuard, type Saved, watchOver } from './lease.ts'
 import { createCourier, createDialer, createExecutor, createSampler, type PodWorld } from './pod.ts'
 import { createWallClock, guard, type WallClock } from './process.ts'
 import { createPromises, same } from './promises.ts'
@@ -27,6 +28,8 @@ export const SIM_LIMITS: Limits = {
   capacityWaitMs: 60_000,
   capacityPauseMs: 5_000,
   linkLostMs: 10_000,
+  leaseMs: 30_000,
+  farewellMs: 90_000,
   cancelMs: 5_000,
   backoffMs: 500,
   teardownMs: 12_000,
@@ -88,6 +91,12 @@ export type World = PodWorld & {
   paidIn: number
   /** Micro-dollars on all meters together. */
   spend(): number
+  /** What pods left in the bucket when they ended themselves. */
+  saved: Map<string, Saved>
+  /** Since when an engine lives; null = none does. */
+  ownerSince: number | null
+  /** The machine slept, or the bucket was away, until then. */
+  troubledUntil: number
   /** What another process writes, `afterMs` from now. */
   later(afterMs: number, command: (fleet: Fleet) => Fact[]): void
   /** What another process writes when `when` first holds, or something done to the world. */
@@ -187,10 +196,14 @@ export function createWorld(options: WorldOptions): World {
     spend: () => [...fleet.pods.values()].reduce((sum, pod) => sum + podCost(pod, wall.now()), 0),
     later: (afterMs, command) => say(afterMs, () => command(fleet)),
     once: (when, act) => void watchers.push({ when, act }),
+    saved: new Map(),
+    ownerSince: null,
+    troubledUntil: 0,
     suspendAt: (afterMs, ms) =>
       void clock.sleep(afterMs).then(() => {
         world.sleptMs += ms
         clock.skip(ms)
+        world.troubledUntil = clock.now()
       }),
     setClockAt: (afterMs, ms) =>
       void clock.sleep(afterMs).then(() => {
@@ -199,6 +212,7 @@ export function createWorld(options: WorldOptions): World {
       }),
     play,
   }
+  cloud.born = pod => void watchOver(world, pod)
   const promises = createPromises(world)
   journal.watch(event => {
     for (const breach of audit(fleet, event)) forbid(breach)
@@ -218,6 +232,7 @@ export function createWorld(options: WorldOptions): World {
     const { downMs } = options
     for (;;) {
       const life = await live()
+      world.ownerSince = null
       if (life === 'done') break
       if (life === 'died') world.crashes++
       else world.handOvers++
@@ -254,7 +269,8 @@ export function createWorld(options: WorldOptions): World {
     })
     const guarded = <T extends object>(port: T): T => guard(port, () => dead)
     const tunnels = new Set<number>()
-    const own: PodWorld = Object.create(world, { clock: { value: guarded(clock) } })
+    const own: World = Object.create(world, { clock: { value: guarded(clock) } })
+    world.ownerSince = clock.now()
     const engine = startEngine({
       store,
       clock: guarded<Clock>(wall),
@@ -264,7 +280,8 @@ export function createWorld(options: WorldOptions): World {
       courier: guarded(createCourier(own)),
       sampler: createSampler(own),
       trace: { pod() {}, cursor: () => null, engine() {}, preview() {} },
-      boot: () => ({ image: 'sim', diskGb: 1, env: {}, args: null, volume: null }),
+      boot: async () => ({ image: 'sim', diskGb: 1, env: {}, args: null, volume: null }),
+      guard: guarded(createGuard(own)),
       limits: world.limits,
       home8: 'simhome8',
       version: '0',
@@ -302,6 +319,7 @@ export function createWorld(options: WorldOptions): World {
     if (endless) return 'done'
     if (dead) return 'died'
     const early = !over()
+    world.ownerSince = null
     await bringDown(engine)
     if (dead) return 'died'
     if (tunnels.size > 0) forbid(`${tunnels.size} tunnels are still open`)
@@ -323,7 +341,7 @@ export function createWorld(options: WorldOptions): World {
         },
       )
       for (let steps = 0; !down && !dead; steps++) {
-        await clock.step()
+        await clock.step(() => down)
         if (steps > 20_000) return void forbid('the engine does not stop')
       }
     }

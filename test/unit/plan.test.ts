@@ -58,6 +58,8 @@ describe('a pod that ends under a job', () => {
   test('fails the attempt with the reason the pod broke for, then is released, and the job goes elsewhere', () => {
     const told = story().run({ podsMax: 2 }).jobs('a').pod('pod-0001').start('a', 'pod-0001')
     told.tell({ type: 'pod.broken', podId: 'pod-0001', fault: { kind: 'pod', code: 'oom', message: 'out of memory' } })
+    expect(settle(told)).toEqual([])
+    told.tell({ type: 'pod.farewell_read', podId: 'pod-0001', reason: null, adopted: false })
     const all = settle(told)
     expect(all.map(fact => fact.type)).toEqual(['attempt.failed', 'pod.release_requested', 'pod.requested'])
     expect(all[0]).toMatchObject({ fault: { code: 'oom' } })

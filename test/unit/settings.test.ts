@@ -71,6 +71,10 @@ describe('settings', () => {
       gpu_types: ['4090'],
       volume_path: '/workspace',
       boot_minutes: 15,
+      lease_minutes: 10,
+      grace_minutes: 1,
+      deadline_hours: 24,
+      start_command: '/start.sh',
     })
     const [fromHome, fromFolder] = [join(home, 'config.json'), join(cwd, 'autopod.json')]
     expect(Object.fromEntries([...sources].filter(([key]) => /^(pod|provider)/.test(key)))).toEqual({
@@ -81,6 +85,10 @@ describe('settings', () => {
       'pod.gpu_types': fromFolder,
       'pod.volume_path': 'default',
       'pod.boot_minutes': 'default',
+      'pod.lease_minutes': 'default',
+      'pod.grace_minutes': 'default',
+      'pod.deadline_hours': 'default',
+      'pod.start_command': 'default',
     })
   })
 

@@ -12,6 +12,7 @@ import { endFault } from './comfy-faults.ts'
 import { type ComfyFolders, findFolders } from './comfy-folders.ts'
 import { type Finished, followPrompt, lost } from './comfy-follow.ts'
 import { neededNodes, outputPrefix } from './comfy-graph.ts'
+import { leftFiles } from './comfy-left.ts'
 import { fileMark } from './comfy-marks.ts'
 import { freeMemory } from './comfy-memory.ts'
 import { missingFiles, selectFiles } from './comfy-outputs.ts'
@@ -244,6 +245,8 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
         scope.close()
       }
     },
+
+    left: leftFiles,
   }
 }
 

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import { Fault } from '../../domain/fault.ts'
-import type { Bucket, Clock, Guard, Machine } from '../../ports.ts'
+import type { Bucket, Clock, Farewell, Guard, LeaseOf, Machine } from '../../ports.ts'
+import { parseJson } from '../../wire/comfy.ts'
 import { FarewellFile } from '../../wire/farewell.ts'
 import { version } from '../config.ts'
 import { ALIVE_FUNCTION, GUARD_SCRIPT } from './script.ts'
@@ -35,24 +36,29 @@ const SIGNED_SPARE_MS = 3_600_000
 const WRITE_PAUSE_MS = 1_000
 const RENEW_MAX_MS = 20_000
 const ATTACH_MAX_MS = 60_000
+/** A list of a million files has less; whoever has a pod can put anything there. */
+const FAREWELL_BYTES_MAX = 64 * 1024 * 1024
 
 export const leaseKey = (podName: string) => `lease/${podName}`
-export const farewellKeys = (podName: string) => ({
-  json: `farewell/${podName}.json`,
-  tar: `farewell/${podName}.tar`,
-})
+/** A name that was made twice has two pods; only one of them is ever attached, and that one has outputs. */
+export const farewellKeys = (podName: string, ref?: string) => {
+  const words = `farewell/${podName}${ref ? `.${ref.replace(/[^A-Za-z0-9_-]/g, '_')}` : ''}`
+  return { json: `${words}.json`, tar: `${words}.tar` }
+}
 
 /**
  * Faults: those of the bucket (`boot`, `renewByBucket`, `farewell`) and of `exec` (`attach`, `renew`); pod `pod_ends_itself` when
  * the agent is past the point of no return, pod `guard_failed` when it cannot be set up, pod `farewell_unreadable`.
  */
 export function createGuard(options: GuardOptions): Guard {
-  const { bucket, clock, leaseMs, deadlineMs, graceMs, tickMs = TICK_MS, volumePath = null } = options
+  const { bucket, clock, graceMs, tickMs = TICK_MS, volumePath = null } = options
   const writes = new Map<string, { at: number; waiting: Promise<void> | null }>()
 
-  const settings = async (podName: string): Promise<string> => {
-    const ttlMs = deadlineMs + graceMs + leaseMs + SIGNED_SPARE_MS
-    const keys = farewellKeys(podName)
+  const settings = async (podName: string, { ref, ...terms }: LeaseOf): Promise<string> => {
+    const { leaseMs, deadlineMs } = { ...options, ...terms }
+    // Saving may take three leases.
+    const ttlMs = deadlineMs + graceMs + options.leaseMs * 3 + SIGNED_SPARE_MS
+    const keys = farewellKeys(podName, ref)
     const [lease, tar, json] = await Promise.all([
       bucket.presign(leaseKey(podName), 'GET', ttlMs),
       bucket.presign(keys.tar, 'PUT', ttlMs),
@@ -62,6 +68,7 @@ export function createGuard(options: GuardOptions): Guard {
       pod: podName,
       lease_ms: Math.round(leaseMs),
       deadline_ms: Math.round(deadlineMs),
+      patience_ms: Math.round(options.leaseMs),
       grace_ms: Math.round(graceMs),
       tick_ms: Math.max(1, Math.round(tickMs)),
       agent: `autopod/${version()} (guard)`,
@@ -75,8 +82,8 @@ export function createGuard(options: GuardOptions): Guard {
       .join('')
   }
 
-  const attach = async (machine: Machine, podName: string): Promise<void> => {
-    const stdin = `${PACKED_SCRIPT}\n${packed(await settings(podName))}\n${clock.uuid()}\n`
+  const attach = async (machine: Machine, podName: string, of: LeaseOf = {}): Promise<void> => {
+    const stdin = `${PACKED_SCRIPT}\n${packed(await settings(podName, of))}\n${clock.uuid()}\n`
     const said = await machine.exec(attachScript(podName), { stdin, timeoutMs: ATTACH_MAX_MS })
     if (said.code !== 0) throw failed(podName, said.stderr)
     refuseEnding(podName, said.stdout)
@@ -88,21 +95,40 @@ export function createGuard(options: GuardOptions): Guard {
     if (stored.code !== 0) throw failed(podName, stored.stderr)
   }
 
+  const read = async (podName: string, keys: ReturnType<typeof farewellKeys>): Promise<Farewell | null> => {
+    const head = await bucket.head(keys.json)
+    if (head === null) return null
+    if (head.bytes > FAREWELL_BYTES_MAX) throw unreadable(podName)
+    const dir = await mkdtemp(join(tmpdir(), 'autopod-farewell-'))
+    try {
+      await bucket.get(keys.json, join(dir, 'farewell.json'))
+      const file = FarewellFile.safeParse(jsonOf(await readFile(join(dir, 'farewell.json'), 'utf8')))
+      if (!file.success) throw unreadable(podName)
+      return { ...file.data, tarKey: file.data.tarAt === 'bucket' ? keys.tar : null }
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
+  }
+
   return {
-    async boot(podName, startCommand) {
-      const env = { AUTOPOD_GUARD: PACKED_SCRIPT, AUTOPOD_GUARD_SETTINGS: packed(await settings(podName)) }
+    async boot(podName, startCommand, terms = {}) {
+      const env = { AUTOPOD_GUARD: PACKED_SCRIPT, AUTOPOD_GUARD_SETTINGS: packed(await settings(podName, terms)) }
       const args = startCommand.trim()
         ? JSON.stringify({ entrypoint: ['/bin/sh', '-c'], cmd: [bootScript(podName, startCommand.trim())] })
         : null
       return { env, args }
     },
     attach,
-    async renew(machine, podName) {
-      const said = await machine.exec(renewScript(podName), { stdin: `${clock.uuid()}\n`, timeoutMs: RENEW_MAX_MS })
+    async renew(machine, podName, of) {
+      // Short of the lease, so that there is time for the bucket when it hangs.
+      const timeoutMs = Math.min(RENEW_MAX_MS, Math.max(2_000, options.leaseMs / 3))
+      const said = await machine.exec(renewScript(podName), { stdin: `${clock.uuid()}\n`, timeoutMs })
       refuseEnding(podName, said.stdout)
-      if (said.code !== 0 || !said.stdout.includes('guard running')) await attach(machine, podName)
+      if (said.code !== 0 || !said.stdout.includes('guard running')) await attach(machine, podName, of)
     },
-    renewByBucket(podName) {
+    async renewByBucket(podName) {
+      // A folder on this machine is nothing that a pod could read.
+      if ((await bucket.presign(leaseKey(podName), 'GET', SIGNED_SPARE_MS)) === null) return
       const write = writes.get(podName) ?? { at: Number.NEGATIVE_INFINITY, waiting: null }
       writes.set(podName, write)
       write.waiting ??= (async () => {
@@ -115,24 +141,8 @@ export function createGuard(options: GuardOptions): Guard {
       })
       return write.waiting
     },
-    async farewell(podName) {
-      const keys = farewellKeys(podName)
-      if ((await bucket.head(keys.json)) === null) return null
-      const dir = await mkdtemp(join(tmpdir(), 'autopod-farewell-'))
-      try {
-        await bucket.get(keys.json, join(dir, 'farewell.json'))
-        const file = FarewellFile.safeParse(jsonOf(await readFile(join(dir, 'farewell.json'), 'utf8')))
-        if (!file.success)
-          throw new Fault({
-            kind: 'pod',
-            code: 'farewell_unreadable',
-            message: `the farewell of ${podName} is unreadable`,
-            hint: `Its outputs may be in the bucket under ${keys.tar}.`,
-          })
-        return { ...file.data, tarKey: file.data.tarAt === 'bucket' ? keys.tar : null }
-      } finally {
-        await rm(dir, { recursive: true, force: true })
-      }
+    async farewell(podName, ref) {
+      return (ref && (await read(podName, farewellKeys(podName, ref)))) || read(podName, farewellKeys(podName))
     },
   }
 }
@@ -165,6 +175,8 @@ if command -v ${startCommand.split(/\s/)[0]} >/dev/null 2>&1; then exec ${startC
 echo 'autopod: the start command is not in this image' >&2
 exec sleep 2147483647`
 
+const TOO_LATE = `if [ -f "$d/parting" ] || [ -f "$d/saved" ]; then echo 'guard ending'; fi`
+
 const attachScript = (podName: string) => `${folder(podName)}
 ${ALIVE_FUNCTION}
 ${UNPACK}
@@ -173,7 +185,7 @@ IFS= read -r guard; IFS= read -r settings; IFS= read -r nonce
 mkdir -p "$d" && store settings "$settings" && store guard.sh "$guard" || exit 74
 printf '%s\\n' "$nonce" > "$d/lease.new" && mv -f "$d/lease.new" "$d/lease" || exit 74
 if ! alive; then ${LAUNCH} fi
-if [ -f "$d/saved" ]; then echo 'guard ending'; fi
+${TOO_LATE}
 if [ ! -s "$d/ca.pem" ]; then echo 'ca missing'; fi`
 
 const renewScript = (podName: string) => `${folder(podName)}
@@ -181,7 +193,7 @@ ${ALIVE_FUNCTION}
 umask 077
 IFS= read -r nonce
 printf '%s\\n' "$nonce" > "$d/lease.new" && mv -f "$d/lease.new" "$d/lease" || exit 74
-if [ -f "$d/saved" ]; then echo 'guard ending'; fi
+${TOO_LATE}
 if alive; then echo 'guard running'; fi`
 
 const caScript = (podName: string) => `${folder(podName)}
@@ -198,6 +210,15 @@ function refuseEnding(podName: string, stdout: string): void {
   })
 }
 
+function unreadable(podName: string): Fault {
+  return new Fault({
+    kind: 'pod',
+    code: 'farewell_unreadable',
+    message: `the farewell of ${podName} is unreadable`,
+    hint: `Its outputs may be in the bucket under farewell/${podName}.`,
+  })
+}
+
 function failed(podName: string, stderr: string): Fault {
   const why = stderr.trim().split('\n').at(-1) || 'its disk does not take it'
   return new Fault({
@@ -209,7 +230,8 @@ function failed(podName: string, stderr: string): Fault {
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text)
+    // As ComfyUI writes it, with NaN.
+    return parseJson(text)
   } catch {
     return undefined
   }

@@ -64,7 +64,12 @@ terminate() {
   done
 }`
 
-const FINISH_FUNCTIONS = `# Comes back only when the owner does, while the running prompt still has its grace.
+const FINISH_FUNCTIONS = `stay() {
+  rm -f "$d/ending" "$d/tries" "$d/parting"
+  say 'renewed while ending: the pod stays'
+}
+
+# Comes back only when the owner does, while the running prompt still has its grace.
 finish() {
   echo "$1" > "$d/ending"
   say "ending the pod: $1"
@@ -78,15 +83,14 @@ finish() {
     grace_by_ms=$((now_ms + grace_ms))
     while prompt_runs; do
       prompt=finished
-      if [ "$1" = lease ] && look_for_renewal; then
-        rm -f "$d/ending" "$d/tries"
-        say 'renewed while ending: the pod stays'
-        return
-      fi
+      if [ "$1" = lease ] && look_for_renewal; then stay; return; fi
       tell_time
       if [ "$now_ms" -ge "$grace_by_ms" ]; then prompt=interrupted; break; fi
       nap "$tick_ms"
     done
+    # From here on whoever attaches is told that it is too late; who did so a moment before is still heard.
+    true > "$d/parting"
+    if [ "$1" = lease ] && look_for_renewal; then stay; return; fi
     free_gpu
     # An interrupt works at the next step; a node without steps runs to its end (ComfyUI 0.33.0).
     for _ in 1 2; do if [ "$prompt" = interrupted ] && prompt_runs; then nap "$tick_ms"; fi; done
@@ -100,7 +104,7 @@ save_in_time() {
   ( ( find_output; save "$1" ); true > "$d/saved" ) &
   saver=$!
   tell_time
-  by_ms=$((now_ms + lease_ms * 3))
+  by_ms=$((now_ms + $(number patience_ms 600000) * 3))
   while [ ! -f "$d/saved" ] && kill -0 "$saver" 2>/dev/null && [ "$now_ms" -lt "$by_ms" ]; do nap "$tick_ms"; tell_time; done
   kill "$saver" 2>/dev/null
   true > "$d/saved"

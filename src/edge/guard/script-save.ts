@@ -114,7 +114,7 @@ upload() {
   if [ "$code" -ne 0 ]; then say "upload of \${2##*/} failed: curl $code"; return 1; fi
 }
 
-# The outputs are worth as much time as a lease: a bucket that is away for longer costs more than they do.
+# The outputs are worth as much time as a usual lease: a bucket that is away for longer costs more than they do.
 upload_patiently() {
   [ -n "$(setting "$1")" ] || return 1
   wait_ms=$((tick_ms / 2 + 1))
@@ -129,7 +129,7 @@ upload_patiently() {
 # The manifest goes last: where it is, what it names is, too.
 save() {
   tell_time
-  save_by_ms=$((now_ms + lease_ms))
+  save_by_ms=$((now_ms + $(number patience_ms 600000)))
   choose_place
   list_outputs
   tar=null; tar_at=null
@@ -143,12 +143,15 @@ save() {
   # A JSON string already, with the last 300 lines (ComfyUI 0.33.0).
   logs=$(comfy_get /internal/logs)
   case $logs in '"'*'"') ;; *) logs=null;; esac
+  # Which files are whose, and whether they are all: the names alone do not tell. Asked before ComfyUI may be killed.
+  history=$(comfy_get '/history?max_items=8') || history=null
+  case $history in '{'*'}') ;; *) history=null;; esac
   {
     printf '{"version":1,"pod":"%s","podId":"%s","reason":"%s","prompt":"%s",' "$(setting pod)" "$pod_id" "$1" "$prompt"
     printf '"ageMs":%s,"silentMs":%s,"tar":%s,"tarAt":%s,"files":[' "$((now_ms - born_ms))" "$((now_ms - seen_ms))" "$tar" "$tar_at"
     sed '$!s/$/,/' "$place/rows"
     printf '],"log":"%s","comfyLog":' "$(tail -n 200 "$d/guard.log" | json_text)"
-    printf '%s}\\n' "$logs"
+    printf '%s,"history":%s}\\n' "$logs" "$history"
   } > "$place/farewell.json"
   if upload_patiently json_url "$place/farewell.json"; then say "farewell is in the bucket, outputs: $tar_at"; else say "farewell is at $place"; fi
 }`

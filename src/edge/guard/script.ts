@@ -6,7 +6,8 @@
 //                                               interrupted, outputs saved, farewell written ──▶ terminate, for ever
 //
 // Files, in $HOME/.autopod/<pod name>/ (0700): guard.sh · settings (`name value` lines, with signed URLs: 0600) · lease (last
-// renewal over SSH) · ca.pem · lock/pid · state · since (its time: the first start) · ending (why) · saved · guard.log · farewell/
+// renewal over SSH) · ca.pem · lock/pid · state · since (its time: the first start) · ending (why) · parting (no way back) ·
+// saved · guard.log · farewell/
 //
 // Time is the pod's own: CLOCK_BOOTTIME of /proc/uptime, counted from the last renewal that was *seen* (other content than
 // before), so that neither two clocks that disagree nor a clock that is set can end a pod or keep it alive.
