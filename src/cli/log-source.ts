@@ -58,7 +58,7 @@ export function openLogSource(follow: Follow, home: Home): LogSource {
       const name = `${podId} ${text}`
       if (search?.name !== name) {
         const wanted = text.toLowerCase()
-        const matches = (line: string) => clean(line).toLowerCase().includes(wanted)
+        const matches = (line: string) => bare(line).toLowerCase().includes(wanted)
         search = { name, found: openSearch(fileOf(podId), matches, systemClock) }
       }
       return search.found()
@@ -76,6 +76,12 @@ export function openLogSource(follow: Follow, home: Home): LogSource {
       }
     },
   }
+}
+
+/** The text of a line as the screen shows it; what nearly all lines are takes a tenth of the time of `clean`. */
+function bare(line: string): string {
+  const text = line.includes('\x1b') ? line.replace(/\x1b\[[\d;]*m/g, '') : line
+  return /[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u206f]/.test(text) ? clean(text) : text
 }
 
 /** What `autopod logs` prints: a saved log does nothing to the terminal that shows it. */

@@ -26,7 +26,7 @@ export async function logs({ flags, words }: Invocation): Promise<number> {
   const since = sinceOf(flags.text('since'))
   const grep = expressionOf(flags.text('grep'))
   // Asked for a time or a text, all that fits is meant.
-  const lines = flags.number('lines', 1, ALL) ?? (since === null && grep === null ? LINES : ALL)
+  const lines = flags.whole('lines', 1, ALL) ?? (since === null && grep === null ? LINES : ALL)
   const home = openHome(flags)
   const follow = view(home)
   const pod = findPodOf(follow.fleet, word)

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { coloured } from '../../src/tui/colour.ts'
+import { linesUntilEnd, logLine } from '../../src/tui/log-end.ts'
 import { type Found, type LogLine, type Model, newModel } from '../../src/tui/model.ts'
 import { type Screen, textOf } from '../../src/tui/screen.ts'
 import { attribute, type Colours, palette } from '../../src/tui/style.ts'
@@ -50,7 +51,9 @@ function desk(texts: readonly string[], size = '80x24') {
   return { lines, changes, press, screen, text: () => textOf(screen()), page: () => model.page, model: () => model }
 }
 
-function matches(name: string, text: string): void {
+/** The log alone: header and tabs are tried elsewhere. */
+function matches(name: string, whole: string): void {
+  const text = whole.slice(whole.indexOf('┌'))
   const file = new URL(`../../fixtures/screens/${name}.txt`, import.meta.url)
   if (process.env.UPDATE_SCREENS) writeFileSync(file, text)
   expect(text).toBe(readFileSync(file, 'utf8'))
@@ -185,4 +188,20 @@ test('a search that is still under way jumps as soon as the nearest line is know
   d.changes.find = () => ({ positions: [15_000, 25_000], from: 0, isDone: true })
   expect(d.text()).toContain('hit 1 of 2')
   expect(d.page()).toMatchObject({ search: { at: 15_000, wanted: null } })
+})
+
+test('the page of a job that is over shows how its log ended, also when its pod has worked on for others', () => {
+  const world = busyWorld()
+  const endedAt = world.fleet.jobs.get(`${RUN}/job-003`)?.attempts.at(-1)?.endedAt ?? 0
+  const lines = Array.from({ length: 100 }, (_, n) => ({ at: endedAt - 100 + n, text: `own line ${n}` }))
+  lines.push({ at: endedAt, text: 'CUDA out of memory' })
+  for (let n = 0; n < 3000; n++) lines.push({ at: endedAt + 5000 + n, text: `line of another ${n}` })
+  world.lines.set(`${RUN}/job-003`, lines)
+  const facts = factsOf(world)
+  const said = linesUntilEnd({ jobKey: `${RUN}/job-003` }, facts).map(line => logLine(line, facts))
+  expect(said).toHaveLength(8)
+  expect(said.slice(-2)).toEqual([
+    { text: '  own line 99', ink: 'plain' },
+    { text: '! CUDA out of memory', ink: 'bad' },
+  ])
 })

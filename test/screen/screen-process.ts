@@ -8,7 +8,16 @@ const world = kind === 'large' ? largeWorld(1000) : busyWorld()
 if (kind === 'hostile') {
   const job = world.fleet.jobs.get(`${RUN}/job-001`)
   if (job) job.spec = { ...job.spec, jobId: '\x1b[2Jgone\u009b31m{red-bg}\u202etxt\x1b]0;pwn\x07字字' }
-  world.lines.set(`${RUN}/job-001`, [{ at: world.now(), text: '\x1b]52;c;cHdu\x07a\rb\u009b2Kc\x1b[?1049l' }])
+  const texts = [
+    '\x1b[38;5;201;5mcoloured\x1b[2J \u009b31mtoo {blue-fg}tag{/}',
+    `${'x\x1b[31m'.repeat(150_000)}`,
+    '\x1bP+q544e\x1b\\\u202egnp.exe\u2066 字字 \x1b[8mnot hidden',
+    '\x1b]52;c;cHdu\x07a\rb\u009b2Kc\x1b[?1049l',
+  ]
+  world.lines.set(
+    `${RUN}/job-001`,
+    texts.map(text => ({ at: world.now(), text })),
+  )
 }
 const start = Date.now()
 const isStill = kind === 'still'

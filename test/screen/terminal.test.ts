@@ -143,10 +143,15 @@ test('names and log lines from outside are text, whatever they contain', { timeo
   const t = open(['hostile'], 120, 40)
   const text = await t.until(/›gone\{red-bg\}txt字字/)
   expect(text).toContain('rendering')
+  const table = t.taken()
   t.press('l')
-  await t.until(/ a bc$|a bc /m)
+  const log = await t.until(/not hidden[\s\S]* a bc/)
+  expect(log).toMatch(/coloured too \{blue-fg\}tag\{\/\}[\s\S]*gnp\.exe 字字 not hidden/)
   const raw = t.taken()
-  expect(raw).not.toMatch(/pwn|\x1b\]52|\u009b|\u202e|\x1b\[2K|\x1b\[\?1049l/)
+  // Its colour is there, and nothing else that it asked for: no blinking, no hiding, no clearing, no reply of the terminal.
+  expect(raw).toContain('38;5;201')
+  expect(table + raw).not.toMatch(/pwn|\x1b\]52|\x1b\[2K|\u009b|\u202e/)
+  expect(raw).not.toMatch(/\x1bP|\u2066|\x1b\[2[JK]|\x1b\[[\d;]*\b[58]m|\x1b\[\?1049l/)
   expect(t.isAlternate()).toBe(true)
 })
 

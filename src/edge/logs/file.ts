@@ -82,22 +82,19 @@ export function openLogFile(home: string, podId: string): LogFile {
       return lines
     },
     backward(to, count) {
-      let lines: LogLine[] = []
+      const lines: LogLine[] = []
       for (const part of parts.toReversed()) {
         let at = Math.min(to, part.base + part.size)
         while (lines.length < count && at > part.base) {
           const from = Math.max(part.base, at - WINDOW_BYTES)
           const window = read(part, from, at)
-          const first = from === part.base ? 0 : window.indexOf(NEWLINE) + 1
-          // No end of a line but at the very end: a piece of a longer line.
-          const begin = first === window.length ? 0 : first
-          const found: LogLine[] = []
-          split(window.subarray(begin), from + begin, Number.POSITIVE_INFINITY, found)
-          lines = [...found.slice(lines.length - count), ...lines]
+          const begin = splitBackward(window, from, from > part.base, count - lines.length, lines)
+          // Only the start of a line that is still being written.
+          if (begin === window.length) break
           at = from + begin
         }
       }
-      return lines
+      return lines.reverse()
     },
     close() {
       for (const part of parts) closeSync(part.file)
@@ -116,16 +113,40 @@ function open(path: string): Part | null {
   }
 }
 
-/** Whole lines of `bytes`, which begin at `base`; a rest without an end counts only when it is all there is, as a piece. */
+/** Whole lines of `bytes`, which lie at `base`; a window without an end of a line is a piece of one. */
 function split(bytes: Buffer, base: number, count: number, into: LogLine[]): void {
   let from = 0
   for (let taken = 0; taken < count && from < bytes.length; taken++) {
-    const end = bytes.indexOf(NEWLINE, from)
-    if (end === -1 && bytes.length < WINDOW_BYTES) return
-    const to = end === -1 ? bytes.length : end
-    const text = bytes.toString('utf8', from, to)
-    const at = Date.parse(text.slice(0, STAMP - 1)) || 0
-    into.push({ at, text: at ? text.slice(STAMP) : text, from: base + from, to: base + Math.min(bytes.length, to + 1) })
-    from = to + 1
+    const newline = bytes.indexOf(NEWLINE, from)
+    if (newline === -1 && bytes.length < WINDOW_BYTES) return
+    const to = newline === -1 ? bytes.length : newline + 1
+    into.push(lineOf(bytes, from, to, base))
+    from = to
   }
+}
+
+/**
+ * The last `count` whole lines of `bytes`, the last one first; answers where the first of them begins. `isCut`: the window
+ * begins somewhere in a line; when that is all there is, it comes as a piece.
+ */
+function splitBackward(bytes: Buffer, base: number, isCut: boolean, count: number, into: LogLine[]): number {
+  let to = bytes.lastIndexOf(NEWLINE) + 1
+  if (to === 0) {
+    if (!isCut) return bytes.length
+    to = bytes.length
+  }
+  const end = to
+  for (let taken = 0; taken < count && to > 0; taken++) {
+    const from = to > 1 ? bytes.lastIndexOf(NEWLINE, to - 2) + 1 : 0
+    if (from === 0 && isCut && to < end) break
+    into.push(lineOf(bytes, from, to, base))
+    to = from
+  }
+  return to
+}
+
+function lineOf(bytes: Buffer, from: number, to: number, base: number): LogLine {
+  const text = bytes.toString('utf8', from, bytes[to - 1] === NEWLINE ? to - 1 : to)
+  const at = Date.parse(text.slice(0, STAMP - 1)) || 0
+  return { at, text: at ? text.slice(STAMP) : text, from: base + from, to: base + to }
 }

@@ -6,16 +6,8 @@ import { type Pod, podCost } from '../../domain/pod.ts'
 import { formatBytes, formatClock, formatUsd } from '../../domain/units.ts'
 import { leftOf } from '../ahead.ts'
 import { drawPicture, sparkline } from '../chart.ts'
-import {
-  allocationOf,
-  type Facts,
-  type LogLine,
-  type Model,
-  type Page,
-  type Picture,
-  type Subject,
-  sinceEvent,
-} from '../model.ts'
+import { linesUntilEnd, logLine } from '../log-end.ts'
+import { allocationOf, type Facts, type Model, type Page, type Picture, type Subject, sinceEvent } from '../model.ts'
 import { frame, put, type Region, type Screen } from '../screen.ts'
 import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob, podState, stallOf, stallWords } from '../state.ts'
 import { clockTime, isAbout, type Line, STEP_WORDS, tell } from '../story.ts'
@@ -43,8 +35,8 @@ export function drawPane(screen: Screen, region: Region, facts: Facts, model: Mo
   if (!subject) return
   const width = drawPreview(screen, region, inside, facts, subject)
   const figures = factLines(subject, facts).flatMap(line => wrapped(line, width))
-  const log = logUntilEnd(subject, facts).at(-1)
-  const last = log ? [dim(`▸ ${clean(log.text)}`)] : []
+  const said = linesUntilEnd(subject, facts).at(-1)
+  const last = said ? [dim(`▸ ${clean(said.text)}`)] : []
   const rest = Math.max(0, inside.height - figures.length - last.length)
   const story = rest > 0 ? storyLines(subject, facts, rest) : []
   const lines = [...figures, ...story, ...last]
@@ -89,10 +81,10 @@ export function drawDetails(
 
 /** All lines of the page, wrapped. */
 export function detailLines(subject: Subject, facts: Facts, width: number): Line[] {
-  const log = logUntilEnd(subject, facts).slice(-LOG_LINES)
+  const log = linesUntilEnd(subject, facts).map(line => logLine(line, facts))
   const isFailed = 'jobKey' in subject && facts.fleet.jobs.get(subject.jobKey)?.status === 'failed'
   const heading = dim(`${isFailed ? 'the log before it failed' : 'log'} (l shows all)`)
-  const said = log.length > 0 ? [heading, ...log.map(line => plain(`  ${line.text}`))] : []
+  const said = log.length > 0 ? [heading, ...log] : []
   const all = [
     ...factLines(subject, facts),
     ...(isFailed ? said : []),
@@ -102,17 +94,6 @@ export function detailLines(subject: Subject, facts: Facts, width: number): Line
     ...(isFailed || said.length === 0 ? [] : [plain(''), ...said]),
   ]
   return all.flatMap(line => wrapped(line, width))
-}
-
-// Enough to see an error with its trace.
-const LOG_LINES = 8
-
-/** Of a job that is over, only what was said until then: its pod may have worked on for others. */
-function logUntilEnd(subject: Subject, facts: Facts): readonly LogLine[] {
-  const lines = facts.logs(subject)
-  const endedAt = 'jobKey' in subject ? facts.fleet.jobs.get(subject.jobKey)?.attempts.at(-1)?.endedAt : null
-  // What was printed in its last moment is read from the pod a moment later.
-  return endedAt ? lines.filter(line => line.at <= endedAt + 2000) : lines
 }
 
 function wrapped(line: Line, width: number): Line[] {
