@@ -80,8 +80,10 @@ export function ledger(fleet: Fleet, now: Millis): Entry[] {
   const attempts = new Map<string, (Attempt & { jobKey: string })[]>()
   for (const job of fleet.jobs.values()) {
     for (const attempt of job.attempts) {
-      const list = attempts.get(attempt.podId) ?? []
-      attempts.set(attempt.podId, [...list, { ...attempt, jobKey: job.key }])
+      const list = attempts.get(attempt.podId)
+      const one = { ...attempt, jobKey: job.key }
+      if (list) list.push(one)
+      else attempts.set(attempt.podId, [one])
     }
   }
   return [...fleet.pods.values()]

@@ -58,5 +58,5 @@ export function totalsByCause(
     last.set(entry.podId, entry)
   }
   for (const { podId, cause } of last.values()) totals.get(cause)!.perHour += rateOf(podId)
-  return order.flatMap(cause => totals.get(cause) ?? [])
+  return order.flatMap(cause => totals.get(cause) ?? []).filter(({ micro, perHour }) => micro !== 0 || perHour !== 0)
 }

@@ -97,6 +97,17 @@ export function cut(text: string, width: number): string {
   return `${taken}…`
 }
 
+/** As `cut`, but of the middle: names that count up differ at their end. */
+export function cutMiddle(text: string, width: number): string {
+  if (textWidth(text) <= width || width < 5) return cut(text, width)
+  const chars = [...text]
+  let tail = ''
+  while (chars.length > 0 && textWidth(tail) + charWidth(chars.at(-1)?.codePointAt(0) ?? 0) <= (width - 1) / 2)
+    tail = `${chars.pop()}${tail}`
+  // More than fits, so that the cut always shows.
+  return `${cut(`${chars.join('')}  `, width - textWidth(tail))}${tail}`
+}
+
 /** Pieces of at most `width` cells, broken at spaces where that loses no more than a third of a line; at least one piece. */
 export function wrap(text: string, width: number): string[] {
   return wrapSpans(text, width).map(([from, to]) => text.slice(from, to))

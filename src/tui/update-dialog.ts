@@ -1,5 +1,6 @@
 // Keys while a dialog is open: what is chosen, what is typed, and what is never taken for an answer.
-import { bindingOf, type Context } from './keys.ts'
+import { bindingOf } from './key-lookup.ts'
+import type { Context } from './keys.ts'
 import { edited } from './line.ts'
 import type { Dialog, Effect, Model } from './model.ts'
 import { dialogText } from './panels/dialog.ts'

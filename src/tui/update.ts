@@ -1,7 +1,8 @@
 // Model and key → model and effects. Pure; `settle` then brings selection and scrolling in line with what is known now.
 
 import { completed, meaningOf } from './command.ts'
-import { type Action, bindingOf, type Context, contextOf, unavailable } from './keys.ts'
+import { bindingOf, unavailable } from './key-lookup.ts'
+import { type Action, type Context, contextOf } from './keys.ts'
 import { rowsOf } from './layout.ts'
 import { edited, extended } from './line.ts'
 import type { Dialog, Effect, Facts, LogPage, Model, Page, PanelName } from './model.ts'

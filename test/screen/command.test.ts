@@ -117,7 +117,7 @@ test('a line that means nothing stays with the reason beside it', () => {
   const d = desk(busyWorld(), {}, 120)
   for (const [line, reason] of [
     ['kil1', '"kil1" is no command (did you mean "kill"?)'],
-    ['s', 's: stop or start'],
+    ['st', 'st: stop or start'],
     ['kill job-0O2', 'there is no pod or job "job-0O2" (did you mean "job-002"?)'],
     ['kill job-004', 'not possible now: terminate the pods'],
     ['sort colour', 'sort: "colour" is not known'],

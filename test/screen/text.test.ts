@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { newScreen, put, textOf } from '../../src/tui/screen.ts'
 import { colourOf, palette } from '../../src/tui/style.ts'
-import { clean, cut, textWidth, wrap } from '../../src/tui/text.ts'
+import { clean, cut, cutMiddle, textWidth, wrap } from '../../src/tui/text.ts'
 
 test('control sequences leave nothing behind, 7 or 8 bit, finished or not', () => {
   expect(clean('a\x1b[31mb\x1b[0mc')).toBe('abc')
@@ -26,6 +26,9 @@ test('widths, cuts and wraps count cells', () => {
   expect(cut('字字字', 6)).toBe('字字字')
   expect(cut('abc', 2)).toBe('a…')
   expect(cut('abc', 0)).toBe('')
+  expect(cutMiddle('lighthouse-small', 12)).toBe('lighth…small')
+  expect(cutMiddle('字字字字字字', 7)).toBe('字字…字')
+  expect(cutMiddle('job-001', 7)).toBe('job-001')
   expect(wrap('one two three', 8)).toEqual(['one two', 'three'])
   expect(wrap('字字字字', 4)).toEqual(['字字', '字字'])
   expect(wrap('', 8)).toEqual([''])

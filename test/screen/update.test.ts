@@ -1,6 +1,9 @@
 // Keys and what they do to the model: the one table, tried key by key.
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { BINDINGS, contextOf, footerOf } from '../../src/tui/keys.ts'
+import { footerOf } from '../../src/tui/key-lookup.ts'
+import { BINDINGS, contextOf } from '../../src/tui/keys.ts'
+import { withKeys } from '../../src/tui/manual.ts'
 import { DIALOG_DEAF_MS, DRAIN_GRACE_MS } from '../../src/tui/update-dialog.ts'
 import { desk } from './desk.ts'
 import { busyWorld, factsOf, GONE, largeWorld, MINUTE, RUN, SECOND, stuckWorld } from './fleets.ts'
@@ -215,9 +218,26 @@ test('read only has no key that changes anything outside', () => {
   expect(footerOf(contextOf(d.model(), factsOf(busyWorld(), { readonly: true }))).some(b => b.changes)).toBe(false)
 })
 
+test('the README has the keys of the table; else run npm run schemas', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  expect(withKeys(readme)).toBe(readme)
+  expect(readme).toContain('| `k` | `:kill [POD…]` | terminate the pods (asks) |')
+})
+
 test('bindings that share a key in one mode have a condition each', () => {
   for (const key of new Set(BINDINGS.flatMap(binding => binding.keys))) {
-    for (const mode of ['table', 'events', 'details', 'log', 'filter', 'dialog', 'help'] as const) {
+    for (const mode of [
+      'table',
+      'costs',
+      'events',
+      'details',
+      'log',
+      'filter',
+      'command',
+      'dialog',
+      'word',
+      'help',
+    ] as const) {
       const bound = BINDINGS.filter(binding => binding.keys.includes(key) && binding.modes.includes(mode))
       for (const binding of bound) if (bound.length > 1) expect(binding.valid, `${key} in ${mode}`).toBeDefined()
     }

@@ -29,12 +29,15 @@ const OTHER = [252, 15, 'O'] as const
 /** A viewer of a home with weeks of history shows this much of it. */
 const WINDOW_MS = 24 * 3_600_000
 const LABEL_WIDTH = 7
+const DEAREST_MAX = 8
 // Below this many rows a second chart would leave neither of them readable.
 const BOTH_ROWS_MIN = 17
 
 type Book = {
   entries: readonly Entry[]
   totals: readonly CauseTotal[]
+  /** Jobs and what they cost here, the dearest first. */
+  dearest: readonly (readonly [jobKey: string, micro: number])[]
   from: Millis
   to: Millis
   /** Cut into this many steps already. */
@@ -60,8 +63,12 @@ function newBook(facts: Facts): Book {
     const meter = fleet.pods.get(podId)?.meters.at(-1)
     return meter && meter.to === null ? meter.perHour : 0
   }
+  const byJob = new Map<string, number>()
+  for (const { jobKey, micro } of entries) if (jobKey) byJob.set(jobKey, (byJob.get(jobKey) ?? 0) + micro)
+  const dearest = [...byJob].toSorted((a, b) => b[1] - a[1]).slice(0, DEAREST_MAX)
   return {
     entries,
+    dearest,
     totals: totalsByCause(entries, CAUSES, rateOf),
     from,
     to: Math.max(to, from + 1000),
@@ -137,9 +144,7 @@ function drawLegend(screen: Screen, region: Region, book: Book, spent: number, h
 /** Where there is room below: the jobs that cost most. */
 function drawDearest(screen: Screen, region: Region, book: Book): void {
   if (region.height < 3) return
-  const byJob = new Map<string, number>()
-  for (const { jobKey, micro } of book.entries) if (jobKey) byJob.set(jobKey, (byJob.get(jobKey) ?? 0) + micro)
-  const dearest = [...byJob].toSorted((a, b) => b[1] - a[1]).slice(0, Math.min(8, region.height - 1))
+  const dearest = book.dearest.slice(0, region.height - 1)
   if (dearest.length === 0) return
   put(screen, region.x + 2, region.y, 'DEAREST JOBS', screen.ink.dim)
   for (const [index, [key, micro]] of dearest.entries()) {
@@ -150,7 +155,7 @@ function drawDearest(screen: Screen, region: Region, book: Book): void {
 }
 
 function drawRate(screen: Screen, region: Region, book: Book, facts: Facts): void {
-  put(screen, region.x, region.y, '$ an hour, by cause', screen.ink.title)
+  put(screen, region.x, region.y, '$ an hour, by cause', screen.ink.strong)
   const chart = { ...region, y: region.y + 1, height: region.height - 1 }
   const columns = chart.width - LABEL_WIDTH - 1
   const spending = cutInto(book, columns)
@@ -162,7 +167,7 @@ function drawRate(screen: Screen, region: Region, book: Book, facts: Facts): voi
 }
 
 function drawSpent(screen: Screen, region: Region, book: Book, spent: number, facts: Facts): void {
-  put(screen, region.x, region.y, '$ spent, in all and by cause', screen.ink.title)
+  put(screen, region.x, region.y, '$ spent, in all and by cause', screen.ink.strong)
   const chart = { ...region, y: region.y + 1, height: region.height - 1 }
   const columns = chart.width - LABEL_WIDTH - 1
   const spending = cutInto(book, columns * 2)

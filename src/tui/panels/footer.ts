@@ -1,6 +1,7 @@
 // The last line: the keys that mean something now, a notice, or the filter being typed. And the list of all keys behind `?`.
 import { completions } from '../command.ts'
-import { type Binding, type Context, contextOf, footerOf, helpOf, modeOf } from '../keys.ts'
+import { footerOf, helpOf, written } from '../key-lookup.ts'
+import { type Binding, type Context, contextOf, modeOf } from '../keys.ts'
 import type { Facts, Model } from '../model.ts'
 import { fill, frame, put, type Region, type Screen } from '../screen.ts'
 import { clean, cut, textWidth } from '../text.ts'
@@ -94,10 +95,4 @@ export function drawHelp(screen: Screen, facts: Facts, model: Model): void {
     )
     put(screen, x + 15, inside.y + row, cut(binding.help, columnWidth - 16), screen.ink.plain)
   }
-}
-
-/** How a key is written for people. */
-function written(key: string): string {
-  const names: Record<string, string> = { up: '↑', down: '↓', pgup: 'PgUp', pgdn: 'PgDn', 'shift-tab': 'S-tab' }
-  return names[key] ?? key
 }

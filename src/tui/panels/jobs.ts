@@ -9,7 +9,7 @@ import { jobOrder } from '../order.ts'
 import type { Region, Screen } from '../screen.ts'
 import { gaugeOf, isJobGaugeOld, isJobShown, jobState, livePods, podOfJob, stallOf, stallWords } from '../state.ts'
 import { type Cell, type Column, drawTable } from '../table.ts'
-import { plural } from '../text.ts'
+import { clean, cutMiddle, plural } from '../text.ts'
 import { gpuCell, NOTHING, portCell, vramCell } from './cells.ts'
 import { shortRun } from './header.ts'
 import { podWaits } from './pods.ts'
@@ -23,10 +23,10 @@ export function jobColumns(facts: Facts, idWidth: number): Column<Job>[] {
       id: 'job',
       title: 'JOB',
       min: Math.min(idWidth, 11),
-      max: Math.min(idWidth, 40),
+      max: Math.min(idWidth, 32),
       drop: 0,
-      grow: 2,
-      cell: job => ({ text: job.spec.jobId, ink: 'strong' }),
+      grow: 0,
+      cell: (job, width) => ({ text: cutMiddle(clean(job.spec.jobId), width), ink: 'strong' }),
     },
     { id: 'pod', title: 'POD', min: 8, max: 10, drop: 2, cell: job => podCell(job, facts) },
     { id: 'status', title: 'STATUS', min: 12, max: 14, drop: 0, cell: job => stateCell(job, facts) },
