@@ -244,6 +244,7 @@ export const COMMANDS: Command[] = [
       seed: { type: 'string', value: 'N', about: 'what chance is made from' },
       state: { type: 'string', value: 'DIR', about: 'where pods and bills are kept' },
       faults: { type: 'string', value: 'LIST', about: 'failures to play, by name, with commas' },
+      balance: { type: 'string', value: 'USD', about: 'play money on the account (25)' },
       'boot-ms': { type: 'string', value: 'N', about: 'from the order to a ComfyUI that answers (3000)' },
       'step-ms': { type: 'string', value: 'N', about: 'one progress step of a node (100)' },
       'idle-exit': { type: 'string', value: 'S', about: 'end when no pod is left and nobody called for this long' },

@@ -15,6 +15,7 @@ export async function sandbox({ flags }: Invocation): Promise<number> {
   const seed = flags.whole('seed', 0, Number.MAX_SAFE_INTEGER)
   const bootMs = flags.number('boot-ms', 0, 600_000)
   const stepMs = flags.number('step-ms', 0, 60_000)
+  const balance = flags.number('balance', 0.01, 1_000_000)
   const idleExit = flags.number('idle-exit', 0.1, 1_000_000)
   const faults = flags.text('faults')?.split(',')
   try {
@@ -41,6 +42,7 @@ export async function sandbox({ flags }: Invocation): Promise<number> {
     faults,
     bootMs,
     stepMs,
+    balanceMicro: balance === undefined ? undefined : Math.round(balance * 1_000_000),
     idleExitMs: idleExit === undefined ? undefined : idleExit * 1000,
   })
   const file = join(stateDir, 'server.json')

@@ -27,6 +27,8 @@ export async function status({ flags, words }: Invocation): Promise<number> {
     const now = systemClock.now()
     const [word] = words
     if (word) return oneJob(follow, findJob(fleet, word), flags.on('json'))
+    const balance = follow.gauges().balance
+    const runway = balance && runwayMs(balance.micro, hourlyRate(fleet, now))
     const runs = [...fleet.runs.values()]
     if (flags.on('json'))
       return print({
@@ -34,6 +36,8 @@ export async function status({ flags, words }: Invocation): Promise<number> {
         engine: follow.alive(),
         spent_usd: usdFromMicro(runCost(fleet, null, now)),
         usd_per_hour: usdFromMicro(hourlyRate(fleet, now)),
+        balance_usd: balance && usdFromMicro(balance.micro),
+        runway_s: runway === null ? null : Math.floor(runway / 1000),
         runs: runs.map(run => resultOf(fleet, run, now, home.cwd)),
       })
     const rows = runs.slice(-10).map(run => {
@@ -54,8 +58,6 @@ export async function status({ flags, words }: Invocation): Promise<number> {
     )
     if (live.length > 0 && !follow.alive())
       lines.push('Pods may be billed and nobody looks after them: autopod kill --all ends them.')
-    const balance = follow.gauges().balance
-    const runway = balance && runwayMs(balance.micro, hourlyRate(fleet, now))
     if (balance && runway !== null) lines.push(`balance ${formatUsd(balance.micro)}, lasts ${lasting(runway)} at that`)
     for (const [name, provider] of fleet.providers) {
       if (provider.listingLostAt !== null)

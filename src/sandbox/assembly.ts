@@ -29,6 +29,8 @@ export type SandboxOptions = {
   idleExitMs?: number
   /** Multiplies all prices, 1. */
   priceScale?: number
+  /** On the account at the first start, in micro-dollars, 25_000_000; what is rented goes off it. */
+  balanceMicro?: number
   /** Requests allowed in each window; far more than anyone sends when not given. */
   limits?: Partial<Limits>
 }
@@ -66,7 +68,8 @@ const text = (bytes: number) => randomBytes(bytes).toString('hex')
 export async function assembleSandbox(options: SandboxOptions, parts: Parts): Promise<Sandbox> {
   const { stateDir, seed = randomInt(2 ** 32), bootMs = 3000, stepMs = 100, priceScale = 1, idleExitMs } = options
   const stages = { addressMs: Math.round(bootMs * 0.4), sshdMs: Math.round(bootMs * 0.6), comfyMs: bootMs }
-  const settings = { ...calm, ...stages, priceScale, faults: parseFaults(options.faults ?? []) }
+  const balanceMicro = options.balanceMicro ?? calm.balanceMicro
+  const settings = { ...calm, ...stages, priceScale, balanceMicro, faults: parseFaults(options.faults ?? []) }
   const fresh = {
     apiKey: `rpa_${text(20).toUpperCase()}`,
     s3AccessKeyId: text(10),

@@ -97,8 +97,10 @@ export const settingsFile = z.strictObject({
   run: z
     .strictObject({
       max_pods: z.int().min(1).max(500).optional(),
-      max_cost_usd: usd.optional(),
-      max_hourly_usd: usd.optional(),
+      max_cost_usd: usd
+        .optional()
+        .describe('Of a whole run, the end of its pods included: told at 50 and 80 %, nothing new from 90 % on.'),
+      max_hourly_usd: usd.optional().describe('All pods of a run together, at the price that is really taken.'),
       timeout_minutes: z.number().positive().optional(),
       retries: z.int().min(0).max(20).optional().describe('Tries on another pod after the first.'),
       capacity_wait_minutes: z
@@ -126,7 +128,9 @@ export const settingsFile = z.strictObject({
       webhook: z
         .url()
         .optional()
-        .describe('Told when a run is over, a job failed, a limit is reached, a pod does not end, you are needed.'),
+        .describe(
+          'Told when a run is over, a job failed, a step of a cap or a low balance is reached, a pod does not end, you are needed.',
+        ),
       shape: z.enum(['json', 'slack', 'discord', 'ntfy']).optional().describe('By the address where absent.'),
       desktop: z.boolean().optional(),
     })

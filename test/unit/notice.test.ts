@@ -35,6 +35,29 @@ test('a pod that does not end is an alarm after two minutes, with its name', () 
   })
 })
 
+test('each step of the money is told with what it means, and so is a low balance', () => {
+  const told = story().run({ costMax: 10_000_000 })
+  const step = (percent: 50 | 80 | 90 | 100, spent: number) => {
+    told.tell({ type: 'run.budget_step', runId: RUN, percent, spent })
+    return noticeOf(told.fleet, told.fleet.recent.at(-1)!)
+  }
+  const notices = [step(50, 5_000_000), step(80, 8_100_000), step(90, 9_000_000), step(100, 9_700_000)]
+  expect(notices.map(notice => [notice?.level, notice?.title, notice?.text])).toEqual([
+    ['info', '50 % of the money is spent', '$5.00 of $10.00'],
+    ['info', '80 % of the money is spent', '$8.10 of $10.00'],
+    ['warning', '90 % of the money is spent', '$9.00 of $10.00; nothing new starts'],
+    ['warning', 'the money is needed to end the pods', '$9.70 of $10.00; what the rest does not pay for is cut'],
+  ])
+  const passes = createSieve()
+  expect(notices.map(notice => passes(notice!, 0))).toEqual([true, true, true, true])
+  told.tell({ type: 'balance.fallen', provider: 'cloud', level: 'short', micro: 500_000, runwayMs: 754_000 })
+  expect(noticeOf(told.fleet, told.fleet.recent.at(-1)!)).toMatchObject({
+    level: 'alarm',
+    title: 'the balance at cloud is low',
+    text: '$0.50 last 12:34; nothing new starts. Add credit',
+  })
+})
+
 test('the same is not told twice in a quarter of an hour, and many are held back except alarms', () => {
   const passes = createSieve()
   expect([passes(NOTICE, 0), passes(NOTICE, 60_000), passes(NOTICE, 16 * 60_000)]).toEqual([true, false, true])
