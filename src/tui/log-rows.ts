@@ -65,7 +65,7 @@ export function anchorOf(row: Row): Anchor {
 function rowsOfLine(line: PlacedLine, measure: Measure): Row[] {
   const width = textCells(measure)
   const { text } = coloured(line.text, 0, 0)
-  const mark = measure.facts.mark(clean(line.text))
+  const mark = measure.facts.mark(text)
   const spans: [number, number][] = measure.page.wrap ? wrapSpans(text, width) : [[0, text.length]]
   const rows: Row[] = spans.map(([from, to], row) => ({ line, row, from, to, hint: '', mark }))
   const last = rows.at(-1)

@@ -39,6 +39,7 @@ export function cleanParts(text: string, onText: (part: string) => void, onSeque
 }
 
 function tidy(text: string): string {
+  if (PLAIN.test(text)) return text
   return text.replace(SPACES, ' ').normalize('NFC').replace(INVISIBLE, '').replace(UNSURE, '▯')
 }
 

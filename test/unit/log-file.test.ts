@@ -3,6 +3,9 @@ import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Follow } from '../../src/cli/follow.ts'
+import type { Home } from '../../src/cli/home.ts'
+import { openLogSource } from '../../src/cli/log-source.ts'
 import { openLogFile } from '../../src/edge/logs/file.ts'
 import { openSearch } from '../../src/edge/logs/search.ts'
 import { oneLine, openTrace, podLogPath } from '../../src/edge/trace.ts'
@@ -129,4 +132,21 @@ test('where the log of a pod goes on is known to the next engine, also after a s
   expect(openTrace(home, clock).cursor('p')).toBe('7')
   writeFileSync(join(home, 'logs/pods/p.cursor'), '\r\n evil')
   expect(openTrace(home, clock).cursor('p')).toBeNull()
+})
+
+test('a text is found as it is shown, whatever colours lie in it; another pod and another text begin anew', async () => {
+  const trace = openTrace(home, clock)
+  const texts = ['plain', '\x1b[31mEr\x1b[1mror\x1b[0m: nan', 'e\u0301rror\u200b: nan', 'none']
+  for (const text of texts) trace.pod('p', text, null)
+  const fleet = { jobs: new Map([['r/a', { attempts: [{ podId: 'p' }] }]]) }
+  const source = openLogSource({ fleet } as unknown as Follow, { dir: home } as Home)
+  const found = async (subject: { podId: string } | { jobKey: string }, text: string) => {
+    while (!source.find(subject, text).isDone) await new Promise(resolve => setImmediate(resolve))
+    const log = source.log(subject)
+    return source.find(subject, text).positions.map(at => log.forward(at, 1)[0]?.text)
+  }
+  expect(await found({ jobKey: 'r/a' }, 'ERROR: nan')).toEqual([texts[1]])
+  expect(await found({ podId: 'p' }, 'rror: nan')).toEqual([texts[1], texts[2]])
+  expect(await found({ podId: 'q' }, 'rror: nan')).toEqual([])
+  expect(source.log({ jobKey: 'r/b' }).backward(0, 5)).toEqual([])
 })
