@@ -18,6 +18,7 @@ import { openTrace } from '../edge/trace.ts'
 import { createCourier } from '../edge/transfer.ts'
 import type { EngineOptions } from '../engine/context.ts'
 import type { Bucket, Provider, Store } from '../ports.ts'
+import { secretOf } from '../wire/secret.ts'
 import { type Home, ownerToken } from './home.ts'
 import { ensureSandbox, type SandboxAccess } from './sandbox-access.ts'
 
@@ -96,7 +97,8 @@ export async function keyOf(home: Home): Promise<KeyPair> {
 
 export function openProviders(home: Home, sandbox: SandboxAccess | null): Provider[] {
   if (sandbox) {
-    const { runpod_url: url, graphql_url: graphqlUrl, api_key: apiKey } = sandbox
+    const { runpod_url: url, graphql_url: graphqlUrl } = sandbox
+    const apiKey = secretOf(sandbox.api_key)
     return [providers.runpod('sandbox', { url, graphqlUrl, apiKey, clock: systemClock, timing: SANDBOX_TIMING })]
   }
   const { api_key: apiKey, api_url: url = '', graphql_url: graphqlUrl = '' } = home.settings.runpod ?? {}
@@ -124,7 +126,7 @@ export async function openBucket(
       endpoint: sandbox.s3_endpoint,
       bucket: sandbox.bucket,
       accessKeyId: sandbox.s3_access_key_id,
-      secretAccessKey: sandbox.s3_secret_access_key,
+      secretAccessKey: secretOf(sandbox.s3_secret_access_key),
     })
     return { bucket, bucketName: sandbox.bucket }
   }
@@ -137,7 +139,10 @@ export async function openBucket(
   } = home.settings.r2 ?? {}
   const address = endpoint ?? (account && `https://${account}.r2.cloudflarestorage.com`)
   if (address && accessKeyId && secretAccessKey && bucket) {
-    return { bucket: await buckets.r2({ endpoint: address, bucket, accessKeyId, secretAccessKey }), bucketName: bucket }
+    return {
+      bucket: await buckets.r2({ endpoint: address, bucket, accessKeyId: accessKeyId.reveal(), secretAccessKey }),
+      bucketName: bucket,
+    }
   }
   if (home.settings.bucket === 'r2' || address || accessKeyId || secretAccessKey || bucket) {
     const missing = [

@@ -12,7 +12,7 @@ const LOOK_MS = 15_000
 /** Ends with what it returns, which waits for what is on its way. */
 export function openNotices(home: Home, engine: Engine, trace: Trace): () => Promise<void> {
   const { webhook, shape, desktop } = home.settings.notify ?? {}
-  const ways: Notify[] = [...(webhook ? [toWebhook(webhook, shape)] : []), ...(desktop ? [toDesktop] : [])]
+  const ways: Notify[] = [...(webhook ? [toWebhook(webhook.reveal(), shape)] : []), ...(desktop ? [toDesktop] : [])]
   if (ways.length === 0) return async () => {}
   const passes = createSieve()
   const underWay = new Set<Promise<void>>()

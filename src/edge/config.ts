@@ -1,12 +1,13 @@
 // Settings from all their sources, the later wins: shipped defaults, the home's file, the folder's file, environment, flags.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
 import { Fault } from '../domain/fault.ts'
 import { didYouMean } from '../domain/nearest.ts'
-import { ENVIRONMENT, SECRET_PATHS, type Settings, settingsFile } from '../wire/files-settings.ts'
+import { ENVIRONMENT, type Settings, settingsFile } from '../wire/files-settings.ts'
+import { isSecret, type Secret } from '../wire/secret.ts'
 
 export type Loaded = {
   settings: Settings
@@ -66,7 +67,10 @@ export function loadSettings(options: { home: string; cwd: string; flags?: Setti
   const loaded: Loaded = { settings: {}, sources: new Map() }
   merge(loaded, readFile(join(packageDir, 'config/default.json')), 'default')
   for (const path of [join(options.home, 'config.json'), join(options.cwd, 'autopod.json')]) {
-    if (existsSync(path)) merge(loaded, readFile(path), path)
+    if (!existsSync(path)) continue
+    const found = readFile(path)
+    refuseExposed(path, found)
+    merge(loaded, found, path)
   }
   for (const [name, { path, as }] of Object.entries(ENVIRONMENT)) {
     const text = process.env[name]
@@ -93,6 +97,22 @@ function readFile(path: string): Settings {
     )
   }
   return check(parsed, path)
+}
+
+/** Fault operator `settings_invalid`: others of this machine may read a file that holds a key. One without keys may be anybody's. */
+function refuseExposed(path: string, settings: Settings): void {
+  const keys = secretsOf(settings)
+  const mode = statSync(path).mode & 0o777
+  if (keys.length === 0 || (mode & 0o077) === 0) return
+  const what = `holds ${keys.join(', ')} and is open to others (mode 0${mode.toString(8)})`
+  throw invalid(path, what, `chmod 600 ${path}`)
+}
+
+/** Dotted paths. */
+function secretsOf(part: unknown, path = ''): string[] {
+  if (isSecret(part)) return [path]
+  if (part === null || typeof part !== 'object' || Array.isArray(part)) return []
+  return Object.entries(part).flatMap(([key, value]) => secretsOf(value, path ? `${path}.${key}` : key))
 }
 
 function check(value: unknown, source: string): Settings {
@@ -129,7 +149,7 @@ function merge(loaded: Loaded, from: Settings, source: string): void {
     for (const [key, value] of Object.entries(part)) {
       if (value === undefined || key === '$schema') continue
       const at = path ? `${path}.${key}` : key
-      if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
+      if (value !== null && typeof value === 'object' && !Array.isArray(value) && !isSecret(value)) {
         into[key] ??= {}
         walk(into[key] as Record<string, unknown>, value as Record<string, unknown>, at)
       } else {
@@ -149,11 +169,12 @@ function nest(path: string, value: unknown): unknown {
 export function explain(loaded: Loaded): { key: string; value: unknown; source: string }[] {
   return [...loaded.sources].map(([key, source]) => {
     const value = key.split('.').reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], loaded.settings)
-    return { key, value: SECRET_PATHS.includes(key) ? mask(String(value)) : value, source }
+    return { key, value: isSecret(value) ? mask(value) : value, source }
   })
 }
 
 /** The last four characters tell two keys apart; shorter ones tell nothing. */
-export function mask(secret: string): string {
-  return secret.length >= 12 ? `…${secret.slice(-4)}` : '…'
+export function mask(secret: Secret): string {
+  const text = secret.reveal()
+  return text.length >= 12 ? `…${text.slice(-4)}` : '…'
 }

@@ -1,5 +1,6 @@
 // The settings file as a schema: one shape for config.json, autopod.json, the environment and the flags (version 1, 2026-11).
 import * as z from 'zod'
+import { secretOf } from './secret.ts'
 
 const usd = z.number().positive().max(1_000_000)
 const names = z.array(z.string().min(1).max(100)).max(50)
@@ -10,20 +11,14 @@ const key = z
   .trim()
   .regex(/^[\x21-\x7e]+$/, 'must be plain letters, digits and signs, without spaces')
 
+/** From here on it is told to nobody by mistake. */
+const secret = key.transform(secretOf)
+
 /** What we can speak: another scheme is a mistake, and would fail in the middle of a run. */
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an address that begins with http:// or https://' })
 
 /** Addresses for a pod's last words are signed when it is ordered, for seven days at most (S3 and R2, 2026-08): grace and spare fit in. */
 const DEADLINE_HOURS_MAX = 140
-
-/** Settings whose values are never printed, by path. */
-export const SECRET_PATHS = [
-  'runpod.api_key',
-  'vast.api_key',
-  'r2.secret_access_key',
-  'r2.access_key_id',
-  'notify.webhook',
-]
 
 /** Who can rent in this version. */
 export const PROVIDERS = ['runpod', 'sandbox'] as const
@@ -33,12 +28,12 @@ export const settingsFile = z.strictObject({
   provider: z.enum(PROVIDERS).optional().describe('Who rents.'),
   runpod: z
     .strictObject({
-      api_key: key.optional().describe('RUNPOD_API_KEY'),
+      api_key: secret.optional().describe('RUNPOD_API_KEY'),
       api_url: httpUrl.optional().describe('RUNPOD_API_URL; default the public REST v2 base.'),
       graphql_url: httpUrl.optional().describe('RUNPOD_GRAPHQL_URL; only for the balance.'),
     })
     .optional(),
-  vast: z.strictObject({ api_key: key.optional().describe('VAST_API_KEY') }).optional(),
+  vast: z.strictObject({ api_key: secret.optional().describe('VAST_API_KEY') }).optional(),
   pod: z
     .strictObject({
       gpu_types: names.optional().describe('Order of preference, where the job file names none.'),
@@ -89,8 +84,8 @@ export const settingsFile = z.strictObject({
     .strictObject({
       account_id: z.string().min(1).optional(),
       endpoint: httpUrl.optional(),
-      access_key_id: key.optional(),
-      secret_access_key: key.optional(),
+      access_key_id: secret.optional(),
+      secret_access_key: secret.optional(),
       bucket: z.string().min(1).optional(),
     })
     .optional(),
@@ -127,6 +122,7 @@ export const settingsFile = z.strictObject({
     .strictObject({
       webhook: z
         .url()
+        .transform(secretOf)
         .optional()
         .describe(
           'Told when a run is over, a job failed, a step of a cap or a low balance is reached, a pod does not end, you are needed.',

@@ -6,6 +6,7 @@ import { createDisk } from '../../src/edge/buckets/disk.ts'
 import { createR2, type R2Options } from '../../src/edge/buckets/r2.ts'
 import type { Bucket } from '../../src/ports.ts'
 import { startBucketServer } from '../../src/sandbox/bucket/server.ts'
+import { secretOf } from '../../src/wire/secret.ts'
 
 export type BucketWorld = {
   bucket: Bucket
@@ -24,7 +25,12 @@ export const bucketMakers: BucketMaker[] = [
     name: 'r2 on a real S3',
     skip: endpoint && id && secret && name ? null : 'S3_TEST_ENDPOINT, _KEY, _SECRET and _BUCKET are not set',
     open: () =>
-      realWorld({ endpoint: `${endpoint}`, accessKeyId: `${id}`, secretAccessKey: `${secret}`, bucket: `${name}` }),
+      realWorld({
+        endpoint: `${endpoint}`,
+        accessKeyId: `${id}`,
+        secretAccessKey: secretOf(`${secret}`),
+        bucket: `${name}`,
+      }),
   },
   { name: 'disk', skip: null, open: diskWorld },
 ]
@@ -33,7 +39,12 @@ async function sandboxWorld(): Promise<BucketWorld> {
   const dir = await mkdtemp(join(tmpdir(), 'bucket-'))
   const keys = { accessKeyId: 'test-key', secretAccessKey: 'test-secret' }
   const server = await startBucketServer({ dir, ...keys, buckets: ['files'] })
-  const options: R2Options = { endpoint: server.url, bucket: 'files', ...keys }
+  const options: R2Options = {
+    endpoint: server.url,
+    bucket: 'files',
+    ...keys,
+    secretAccessKey: secretOf(keys.secretAccessKey),
+  }
   return {
     bucket: await createR2(options),
     reopen: changes => createR2({ ...options, ...changes }),

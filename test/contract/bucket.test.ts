@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createR2 } from '../../src/edge/buckets/r2.ts'
 import type { Clock } from '../../src/ports.ts'
+import { secretOf } from '../../src/wire/secret.ts'
 import { type BucketWorld, bucketMakers } from './bucket-worlds.ts'
 
 const sha = (data: string | Buffer) => createHash('sha256').update(data).digest('hex')
@@ -177,7 +178,7 @@ describe.each([sandbox, real])('over the network: $name', ({ name, skip, open })
   }
 
   test('a refused key and a missing bucket are for the operator', async () => {
-    const refused = await reopen({ secretAccessKey: 'not-the-secret' })
+    const refused = await reopen({ secretAccessKey: secretOf('not-the-secret') })
     const expected = { data: { kind: 'operator', code: 'bucket_key_refused' } }
     await expect(refused.putText('x', 'x')).rejects.toMatchObject(expected)
     await expect(refused.head('x')).rejects.toMatchObject(expected)
@@ -264,7 +265,7 @@ describe.each([sandbox, real])('over the network: $name', ({ name, skip, open })
     })
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo
-    const options = { bucket: 'b', accessKeyId: 'k', secretAccessKey: 's', clock: patient }
+    const options = { bucket: 'b', accessKeyId: 'k', secretAccessKey: secretOf('s'), clock: patient }
     const busy = await createR2({ ...options, endpoint: `http://127.0.0.1:${port}` })
     await expect(busy.putText('x', 'x')).rejects.toMatchObject({
       data: { kind: 'transient', code: 'bucket_busy', retryAfterMs: 7000 },

@@ -5,6 +5,7 @@ import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { curlConfig, fetchScript } from '../../src/edge/transfer-scripts.ts'
 import type { Bucket } from '../../src/ports.ts'
+import { secretOf } from '../../src/wire/secret.ts'
 import { bucketMakers } from './bucket-worlds.ts'
 import { courierSetting, never } from './courier-setting.ts'
 import { localPod, sha, spoiler, taskWith, writeBig } from './courier-worlds.ts'
@@ -135,7 +136,7 @@ describe.each(signing)('signed URLs of $name', ({ name, skip, open }) => {
     expect(fault).toMatchObject({ data: { kind: 'transient', code: 'transfer_refused' } })
     expect(`${fault}`).not.toContain('secret')
     await refusing.close()
-    const wrong = await now.world.reopen?.({ secretAccessKey: 'wrong' })
+    const wrong = await now.world.reopen?.({ secretAccessKey: secretOf('wrong') })
     const refused = collect([await podFile('a.png', 'x')], taskWith(), courierOf(wrong as Bucket))
     expect((await refused).fault).toMatchObject({ data: { kind: 'operator', code: 'bucket_key_refused' } })
   })

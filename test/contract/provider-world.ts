@@ -12,6 +12,7 @@ import { createRunpod, type RunpodTiming } from '../../src/edge/providers/runpod
 import type { Boot, Provider } from '../../src/ports.ts'
 import { assembleSandbox, type Parts, type Sandbox, type SandboxOptions } from '../../src/sandbox/assembly.ts'
 import type { PodPlan } from '../../src/sandbox/machines.ts'
+import { secretOf } from '../../src/wire/secret.ts'
 import { type Asked, complaintOf } from './published-requests.ts'
 import { clientOf, status, validate } from './runpod-answers.ts'
 
@@ -65,7 +66,7 @@ export async function openWorld(
   const provider = createRunpod('runpod', {
     url: at(runpod_url),
     graphqlUrl: at(graphql_url),
-    apiKey: apiKey ?? api_key,
+    apiKey: secretOf(apiKey ?? api_key),
     clock: { ...systemClock, now: () => systemClock.now() + aheadMs },
     timing: { ...TIMING, ...timing },
   })

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -50,10 +50,23 @@ describe('the SSH key', () => {
   it('is refused with the remedy when it is in a format that cannot be read, and left as it is', async () => {
     const path = join(folder, 'pem')
     const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' })
-    await writeFile(path, pem)
+    await writeFile(path, pem, { mode: 0o600 })
     await expect(loadOrMakeKey(path)).rejects.toMatchObject({
       data: { kind: 'operator', code: 'ssh_key_unreadable', hint: expect.stringContaining(`ssh-keygen -p -f ${path}`) },
     })
     expect(await readFile(path, 'utf8')).toBe(pem)
+  })
+
+  it('is refused while others may read it, with the command that mends it', async () => {
+    const path = join(folder, 'open')
+    await loadOrMakeKey(path)
+    for (const mode of [0o644, 0o640, 0o604]) {
+      await chmod(path, mode)
+      await expect(loadOrMakeKey(path)).rejects.toMatchObject({
+        data: { kind: 'operator', code: 'ssh_key_unreadable', hint: `chmod 600 ${path}` },
+      })
+    }
+    await chmod(path, 0o600)
+    await expect(loadOrMakeKey(path)).resolves.toMatchObject({ publicKey: expect.stringContaining('ssh-ed25519') })
   })
 })

@@ -1,6 +1,7 @@
 // The program is killed for good, or for longer than a lease: pods end themselves, and what they finished is neither lost nor done again.
 import { expect, test } from 'vitest'
 import { createR2 } from '../../src/edge/buckets/r2.ts'
+import { secretOf } from '../../src/wire/secret.ts'
 import { result } from './result.ts'
 import { eventually, inWorld, type World, type WorldOptions } from './world.ts'
 
@@ -34,7 +35,7 @@ test.concurrent('killed for good, every pod ends itself in time, its outputs in 
     await abandon(world)
     expect(await allEnd(world)).toBeLessThan(LEASE_MS + LATE_MS)
     const { s3_endpoint: endpoint, bucket, s3_access_key_id, s3_secret_access_key } = world.cloud.access
-    const keys = { accessKeyId: s3_access_key_id, secretAccessKey: s3_secret_access_key }
+    const keys = { accessKeyId: s3_access_key_id, secretAccessKey: secretOf(s3_secret_access_key) }
     const left = await (await createR2({ endpoint, bucket, ...keys })).list('farewell/')
     const pods = world.events().filter(event => event.type === 'pod.created')
     expect(pods).toHaveLength(2)

@@ -11,6 +11,7 @@ import { createRunpod } from '../../src/edge/providers/runpod.ts'
 import { createDialer } from '../../src/edge/ssh/dialer.ts'
 import type { Bucket, Guard, Provider } from '../../src/ports.ts'
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts'
+import { secretOf } from '../../src/wire/secret.ts'
 import { newKeyPair } from '../contract/key-pairs.ts'
 import { A40, BOOT, TIMING } from '../contract/provider-world.ts'
 
@@ -31,13 +32,18 @@ beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'guard-sandbox-'))
   sandbox = await startSandbox({ stateDir, seed: 1, bootMs: 500, stepMs: 500, faults: ['sentinels'] })
   const { runpod_url: url, graphql_url: graphqlUrl, api_key: apiKey } = sandbox.description
-  provider = createRunpod('runpod', { url, graphqlUrl, apiKey, clock: systemClock, timing: TIMING })
+  provider = createRunpod('runpod', { url, graphqlUrl, apiKey: secretOf(apiKey), clock: systemClock, timing: TIMING })
   const {
     s3_endpoint: endpoint,
     s3_access_key_id: accessKeyId,
     s3_secret_access_key: secretAccessKey,
   } = sandbox.description
-  bucket = await createR2({ endpoint, bucket: sandbox.description.bucket, accessKeyId, secretAccessKey })
+  bucket = await createR2({
+    endpoint,
+    bucket: sandbox.description.bucket,
+    accessKeyId,
+    secretAccessKey: secretOf(secretAccessKey),
+  })
   guard = createGuard({
     bucket,
     clock: systemClock,

@@ -19,6 +19,7 @@ import { startBucketServer } from '../../src/sandbox/bucket/server.ts'
 import { startComfy } from '../../src/sandbox/comfy/server.ts'
 import { openProcesses } from '../../src/sandbox/pod-process.ts'
 import { startPodSsh } from '../../src/sandbox/ssh/server.ts'
+import { secretOf } from '../../src/wire/secret.ts'
 import { newKeyPair } from '../contract/key-pairs.ts'
 
 export const NAME = 'autopod-aaaaaaaa-bbbbbbbb-0001'
@@ -89,7 +90,12 @@ async function openPod(options: PodOptions = {}) {
   const objects = await startBucketServer({ dir: join(dir, 'objects'), ...keys, buckets: ['files'] })
   const bucket: Bucket = options.disk
     ? createDisk(join(dir, 'disk'))
-    : await createR2({ endpoint: objects.url, bucket: 'files', ...keys })
+    : await createR2({
+        endpoint: objects.url,
+        bucket: 'files',
+        ...keys,
+        secretAccessKey: secretOf(keys.secretAccessKey),
+      })
   const { stepMs = 0 } = options
   const comfy =
     stepMs === null

@@ -1,16 +1,17 @@
 // Settings from all their sources: what wins, where each value comes from, and what a user is told about a wrong one.
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { format, inspect, promisify } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Fault, type FaultData } from '../../src/domain/fault.ts'
 import { explain, loadSettings, mask, settingsSchema } from '../../src/edge/config.ts'
 import { ENVIRONMENT, type Settings } from '../../src/wire/files-settings.ts'
+import { isSecret, secretOf } from '../../src/wire/secret.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const known = [...Object.keys(ENVIRONMENT), 'AUTOPOD_HOME']
@@ -30,8 +31,8 @@ afterEach(() => {
   }
 })
 const text = (contents: unknown) => (typeof contents === 'string' ? contents : JSON.stringify(contents))
-const inHome = (contents: unknown) => writeFileSync(join(home, 'config.json'), text(contents))
-const inFolder = (contents: unknown) => writeFileSync(join(cwd, 'autopod.json'), text(contents))
+const inHome = (contents: unknown) => writeFileSync(join(home, 'config.json'), text(contents), { mode: 0o600 })
+const inFolder = (contents: unknown) => writeFileSync(join(cwd, 'autopod.json'), text(contents), { mode: 0o600 })
 const load = (flags?: Settings) => loadSettings({ home, cwd, ...(flags && { flags }) })
 function fault(flags?: Settings): FaultData {
   try {
@@ -114,9 +115,8 @@ describe('settings', () => {
   it.each(given)('take %s=%s for %s', (name, value, path, meant) => {
     process.env[name] = value
     const { settings, sources } = load()
-    expect(path.split('.').reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], settings)).toEqual(
-      meant,
-    )
+    const found = path.split('.').reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], settings)
+    expect(isSecret(found) ? found.reveal() : found).toEqual(meant)
     expect(sources.get(path)).toBe(name)
   })
 
@@ -218,8 +218,8 @@ describe('config show', () => {
       'r2.bucket': 'pictures',
       'pod.disk_gb': 50,
     })
-    expect(mask('elevenchars')).toBe('…')
-    expect(mask('twelve-chars')).toBe('…hars')
+    expect(mask(secretOf('elevenchars'))).toBe('…')
+    expect(mask(secretOf('twelve-chars'))).toBe('…hars')
   })
 
   it('prints the settings of this folder with their sources, for people and as JSON, and no secret', async () => {
@@ -238,6 +238,46 @@ describe('config show', () => {
     expect(rows).toContainEqual({ key: 'runpod.api_key', value: '…CDEF', source: join(home, 'config.json') })
     expect(rows.map(row => row.key)).toEqual(rows.map(row => row.key).sort())
     for (const said of [plain, json]) expect(said).not.toMatch(/0123456789/)
+  })
+})
+
+describe('a file with keys', () => {
+  it('is refused while others may read it, with the command that mends it', () => {
+    inHome({ runpod: { api_key: 'rpa_0123456789ABCDEF' }, notify: { webhook: 'https://hooks.example/T0/secret' } })
+    const path = join(home, 'config.json')
+    for (const mode of [0o640, 0o604, 0o620, 0o666]) {
+      chmodSync(path, mode)
+      expect(fault()).toMatchObject({ kind: 'operator', code: 'settings_invalid', hint: `chmod 600 ${path}` })
+      expect(fault().message).toBe(
+        `${path}: holds runpod.api_key, notify.webhook and is open to others (mode 0${mode.toString(8)})`,
+      )
+    }
+    chmodSync(path, 0o600)
+    expect(load().settings.runpod?.api_key?.reveal()).toBe('rpa_0123456789ABCDEF')
+  })
+
+  it('may be open to all when it holds no key', () => {
+    inFolder({ pod: { disk_gb: 60 } })
+    chmodSync(join(cwd, 'autopod.json'), 0o664)
+    expect(load().settings.pod?.disk_gb).toBe(60)
+  })
+})
+
+describe('a secret', () => {
+  it('shows itself to nobody who did not ask for it by name', () => {
+    const secret = secretOf('rpa_0123456789ABCDEF')
+    const slips = [
+      `${secret}`,
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect({ a: [secret] }),
+      format('%s %o %j', secret, secret, secret),
+    ]
+    for (const said of [...slips, JSON.stringify({ ...secret }), Object.values(secret).join()]) {
+      expect(said).not.toContain('0123456789')
+    }
+    for (const said of slips) expect(said).toContain('•••')
+    expect(secret.reveal()).toBe('rpa_0123456789ABCDEF')
   })
 })
 

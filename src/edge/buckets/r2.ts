@@ -8,6 +8,7 @@ import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { Readable } from 'node:stream'
 import type { Bucket, Clock } from '../../ports.ts'
+import type { Secret } from '../../wire/secret.ts'
 import { systemClock } from '../clock.ts'
 import { again, type S3Calls } from './r2-api.ts'
 import { download } from './r2-download.ts'
@@ -19,7 +20,7 @@ export type R2Options = {
   endpoint: string
   bucket: string
   accessKeyId: string
-  secretAccessKey: string
+  secretAccessKey: Secret
   /** `auto` where absent, as R2 wants it. */
   region?: string
   /** `s3`: region `us-east-1` where none is given, since AWS and MinIO know no `auto`. */
@@ -42,7 +43,7 @@ export async function createR2(options: R2Options): Promise<Bucket> {
   const client = new sdk.S3Client({
     endpoint: options.endpoint,
     region: options.region ?? (options.profile === 's3' ? 'us-east-1' : 'auto'),
-    credentials: { accessKeyId: options.accessKeyId, secretAccessKey: options.secretAccessKey },
+    credentials: { accessKeyId: options.accessKeyId, secretAccessKey: options.secretAccessKey.reveal() },
     forcePathStyle: true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

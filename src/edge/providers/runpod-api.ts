@@ -2,13 +2,14 @@
 import type { z } from 'zod'
 import { Fault } from '../../domain/fault.ts'
 import { classify, Problem } from '../../wire/runpod.ts'
+import type { Secret } from '../../wire/secret.ts'
 import { type HttpResponse, request } from '../http.ts'
 
 export type RunpodOptions = {
   /** Base, e.g. `https://api.runpod.io/v2`. */
   url: string
   graphqlUrl: string
-  apiKey: string
+  apiKey: Secret
 }
 
 export type Call = {
@@ -27,7 +28,8 @@ const TIMEOUT_MS = 30_000
 /** Faults: those of `request`; operator `key_refused` for a key that no header can carry. */
 export async function send(options: RunpodOptions, call: Call): Promise<HttpResponse> {
   // A key pasted from a masked display (`rpa_…`) would fail in Node's HTTP as a bug of ours.
-  if (!/^[\x21-\x7e]+$/.test(options.apiKey)) {
+  const apiKey = options.apiKey.reveal()
+  if (!/^[\x21-\x7e]+$/.test(apiKey)) {
     throw new Fault({
       kind: 'operator',
       code: 'key_refused',
@@ -35,7 +37,7 @@ export async function send(options: RunpodOptions, call: Call): Promise<HttpResp
       hint: 'Copy the whole key from the RunPod console into RUNPOD_API_KEY.',
     })
   }
-  const headers: Record<string, string> = { authorization: `Bearer ${options.apiKey}`, accept: 'application/json' }
+  const headers: Record<string, string> = { authorization: `Bearer ${apiKey}`, accept: 'application/json' }
   if (call.body !== undefined) headers['content-type'] = 'application/json'
   return request({
     method: call.method,

@@ -1,6 +1,6 @@
 // The SSH key that opens our pods: read from a file, or made there once.
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import ssh2, { type ParsedKey } from 'ssh2'
 import { Fault } from '../../domain/fault.ts'
@@ -53,8 +53,14 @@ const unreadable = (path: string, why: string, hint: string, cause?: unknown) =>
 
 async function read(path: string): Promise<string | null> {
   try {
-    return await readFile(path, 'utf8')
+    const text = await readFile(path, 'utf8')
+    const mode = (await stat(path)).mode & 0o777
+    // As ssh itself does: who can read the key can enter every pod.
+    if (text.includes('PRIVATE KEY') && (mode & 0o077) !== 0)
+      throw unreadable(path, `it is open to others (mode 0${mode.toString(8)})`, `chmod 600 ${path}`)
+    return text
   } catch (error) {
+    if (error instanceof Fault) throw error
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return null
     throw unreadable(path, message, 'Check the path and its permissions.', error)
