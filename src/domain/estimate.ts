@@ -61,29 +61,41 @@ export function estimateRun(fleet: Fleet, runId: string, progressOf: ProgressOf,
   }
   if (open.length === 0) return null
   const pods = [...fleet.pods.values()].filter(pod => pod.runId === runId && mayBill(pod))
-  // Thousands of jobs, a few kinds.
-  const known = new Map<string, Range>()
-  const ranges: Ranges = {
-    job(job, gpuName) {
-      const kind = `${job.spec.template}|${gpuName}`
-      const own = underWay.get(job.spec.template)
-      const range =
-        known.get(kind) ?? rangeOf(seenJobMs(fleet, job.spec, gpuName)) ?? (own ? scaled(own, SINGLE) : null)
-      if (range) known.set(kind, range)
-      return range
-    },
-    left: job => jobLeft(fleet, job, progressOf, now),
+  // Thousands of jobs and hundreds of pods, a few kinds.
+  const kinds = new Map<string, Range | null>()
+  const once = (kind: string, make: () => Range | null) => {
+    const range = kinds.get(kind) ?? make()
+    kinds.set(kind, range)
+    return range
   }
-  const low = finish(fleet, open, pods, ranges, now, 0)
-  const high = finish(fleet, open, pods, ranges, now, 1)
+  const ranges: Ranges = {
+    job: (job, gpuName) =>
+      once(`job ${job.spec.template} ${gpuName}`, () => {
+        const own = underWay.get(job.spec.template)
+        return rangeOf(seenJobMs(fleet, job.spec, gpuName)) ?? (own === undefined ? null : scaled(own, SINGLE))
+      }),
+    boot: pod => once(`boot ${pod.provider}`, () => rangeOf(seenBootMs(fleet, pod.provider))),
+    teardown: pod => once(`end ${pod.provider}`, () => rangeOf(seenReleaseMs(fleet, pod.provider))) ?? TEARDOWN,
+    left(pod) {
+      const job = pod.jobKey ? fleet.jobs.get(pod.jobKey) : undefined
+      return job ? jobLeft(fleet, job, progressOf, now) : [0, 0]
+    },
+  }
+  const low = finish(open, pods, ranges, now, 0)
+  const high = finish(open, pods, ranges, now, 1)
   return low && high ? { micro: [low.micro, high.micro], end: [low.end, high.end] } : null
 }
 
-type Ranges = { job(job: Job, gpuName: string): Range | null; left(job: Job): Range | null }
+type Ranges = {
+  job(job: Job, gpuName: string): Range | null
+  boot(pod: Pod): Range | null
+  teardown(pod: Pod): Range
+  /** Of what it works on. */
+  left(pod: Pod): Range | null
+}
 
 /** The jobs in their order, each to the pod that is free first; `side` takes the low (0) or the high (1) ends. */
 function finish(
-  fleet: Fleet,
   open: readonly Job[],
   pods: readonly Pod[],
   ranges: Ranges,
@@ -91,29 +103,29 @@ function finish(
   side: 0 | 1,
 ): { micro: Micro; end: Millis } | null {
   // Milliseconds from now until each pod has nothing more to do.
-  const free = new Map<Pod, number>()
+  const all: { pod: Pod; ms: number }[] = []
   for (const pod of pods) {
-    const job = pod.jobKey ? fleet.jobs.get(pod.jobKey) : undefined
-    const boot = rangeOf(seenBootMs(fleet, pod.provider))
-    const left = job ? ranges.left(job) : ([0, 0] as const)
+    const left = ranges.left(pod)
     if (!left) return null
-    if (pod.readyAt !== null || !isUsable(pod)) free.set(pod, left[side])
-    else if (boot) free.set(pod, Math.max(0, boot[side] - (now - pod.requestedAt)))
+    const boot = pod.readyAt === null && isUsable(pod) ? ranges.boot(pod) : null
+    if (boot) all.push({ pod, ms: Math.max(0, boot[side] - (now - pod.requestedAt)) })
+    else if (pod.readyAt !== null || !isUsable(pod)) all.push({ pod, ms: left[side] })
   }
-  const takers = [...free.keys()].filter(pod => isUsable(pod) && !pod.draining)
+  const takers = all.filter(({ pod }) => isUsable(pod) && !pod.draining).sort((a, b) => a.ms - b.ms)
   for (const job of open) {
     if (liveAttempt(job)) continue
-    const first = takers.reduce<Pod | null>((a, b) => (a && free.get(a)! <= free.get(b)! ? a : b), null)
-    const total = first && ranges.job(job, first.offer.gpuName)
+    const first = takers.shift()
+    const total = first && ranges.job(job, first.pod.offer.gpuName)
     if (!first || !total) return null
-    free.set(first, free.get(first)! + total[side])
+    first.ms += total[side]
+    const place = takers.findIndex(({ ms }) => ms > first.ms)
+    takers.splice(place === -1 ? takers.length : place, 0, first)
   }
   let micro = 0
   let last = 0
-  for (const [pod, ms] of free) {
+  for (const { pod, ms } of all) {
     last = Math.max(last, ms)
-    const teardown = rangeOf(seenReleaseMs(fleet, pod.provider)) ?? TEARDOWN
-    micro += accrue(pod.meters.at(-1)?.perHour ?? 0, ms + teardown[side])
+    micro += accrue(pod.meters.at(-1)?.perHour ?? 0, ms + ranges.teardown(pod)[side])
   }
   return { micro, end: now + last }
 }

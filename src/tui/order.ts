@@ -10,14 +10,17 @@ type Value = string | number
 const JOB_KEYS: Record<string, (job: Job, facts: Facts) => Value> = {
   job: job => job.spec.jobId,
   pod: (job, facts) => podOfJob(job, facts)?.id ?? '~',
+  status: (job, facts) => jobState(job, facts).word,
   progress: (job, facts) => gaugeOf(job, facts)?.fraction ?? (job.status === 'completed' ? 2 : -1),
   age: job => job.attempts[0]?.requestedAt ?? Number.MAX_SAFE_INTEGER,
   cost: (job, facts) => -jobCost(facts.fleet, job, facts.now, allocationOf(facts)),
 }
 const POD_KEYS: Record<string, (pod: Pod, facts: Facts) => Value> = {
   pod: pod => pod.id,
+  status: pod => podState(pod).word,
   job: pod => pod.jobKey ?? '~',
   gpu: pod => pod.offer.gpuName,
+  util: (pod, facts) => -(facts.gauges.pods.get(pod.id)?.gpuUtil ?? -1),
   age: pod => pod.requestedAt,
   rate: pod => -pod.offer.perHour,
   cost: (pod, facts) => -podCost(pod, facts.now),
