@@ -1,0 +1,41 @@
+// Money that runs out is seen without looking for it: a word beside what was spent, and a line across the screen.
+import { expect, test } from 'vitest'
+import { newModel } from '../../src/tui/model.ts'
+import { bannersOf } from '../../src/tui/panels/banner.ts'
+import { textOf } from '../../src/tui/screen.ts'
+import { palette } from '../../src/tui/style.ts'
+import { view } from '../../src/tui/view.ts'
+import { busyWorld, factsOf, RUN, type World } from './fleets.ts'
+
+const header = (world: World) =>
+  textOf(view(newModel(200, 24), factsOf(world), palette(0), false)).split('\n')[0] as string
+const banners = (world: World) => bannersOf(factsOf(world), newModel(120, 24)).map(({ text }) => text)
+const step = (world: World, percent: 50 | 80 | 90 | 100) =>
+  world.add({ type: 'run.budget_step', runId: RUN, percent, spent: 1 })
+
+test('from 80 % on the header and a banner say how much of the cap is spent', () => {
+  const world = busyWorld()
+  step(world, 50)
+  expect(header(world)).not.toContain('%')
+  expect(banners(world)).toEqual([])
+  step(world, 80)
+  expect(header(world)).toContain('of $10.00 (over 80 %)')
+  expect(banners(world)).toEqual(['! 80 % of the money is spent'])
+  step(world, 90)
+  expect(header(world)).toContain('(over 90 %)')
+  expect(banners(world)).toEqual(['! 90 % of the money is spent: nothing new starts'])
+  step(world, 100)
+  world.add({ type: 'run.limit_reached', runId: RUN, limit: 'cost' })
+  expect(header(world)).toContain('(used up)')
+  expect(banners(world)).toEqual(['✗ the limit of cost is reached'])
+})
+
+test('a balance is shown as the time it lasts, and a low one stays on a narrow screen with what it means', () => {
+  const world = busyWorld()
+  // Three pods at $0.49.
+  world.gauges.balance = { micro: 735_000, at: world.now() }
+  world.add({ type: 'balance.fallen', provider: 'runpod', level: 'short', micro: 735_000, runwayMs: 1_800_000 })
+  expect(header(world)).toMatch(/balance \d+ min/)
+  expect(textOf(view(newModel(80, 24), factsOf(world), palette(0), false))).toMatch(/balance \d+ min/)
+  expect(banners(world)).toEqual(['✗ runpod: the balance is low; nothing new starts · Add credit'])
+})
