@@ -97,7 +97,12 @@ export const settingsFile = z.strictObject({
         .describe('Of a whole run, the end of its pods included: told at 50 and 80 %, nothing new from 90 % on.'),
       max_hourly_usd: usd.optional().describe('All pods of a run together, at the price that is really taken.'),
       timeout_minutes: z.number().positive().optional(),
-      retries: z.int().min(0).max(20).optional().describe('Tries on another pod after the first.'),
+      retries: z
+        .int()
+        .min(0)
+        .max(20)
+        .optional()
+        .describe('Tries on another pod after the first, for bad hosts and for pods that break each.'),
       capacity_wait_minutes: z
         .number()
         .positive()

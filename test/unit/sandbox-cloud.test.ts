@@ -205,6 +205,21 @@ describe('placing', () => {
     expect(refusal(world(['sentinels']), { gpu })).toEqual(noCapacity)
   })
 
+  it('has a few machines of each type, and one where sshd never starts only when asked to', () => {
+    let cloud = world()
+    const machines = new Set<string>()
+    for (let nth = 0; nth < 20; nth++) {
+      const [next, { machineId, fate }] = rent(cloud, 0, { name: `n${nth}` })
+      cloud = next
+      machines.add(machineId)
+      expect([machineId, fate]).toEqual([expect.stringMatching(/^[a-z0-9]{12}$/), 'well'])
+    }
+    expect(machines.size).toBe(3)
+    const [, bad] = rent(world(['bad-host=1']), 0)
+    expect(bad.fate).toBe('no-sshd')
+    expect(machines.has(bad.machineId)).toBe(false)
+  })
+
   it('puts a pod where its network volume is, in Secure Cloud only', () => {
     const volume = { name: 'v', size: 10, dataCenter: 'US-KS-2', type: 'STANDARD' as const }
     const [cloud, outcome] = createVolume(world(), 0, volume)
