@@ -38,7 +38,7 @@ export type Limits = {
   stuckWarnMs: number
   /** Silent for so long: something is done, one step after the other. Also how long a person's `wait` lasts. */
   stuckActMs: number
-  /** The same while the GPU works: decoding a long film on it is silent for ten minutes and more. */
+  /** The same while the GPU works, or nobody can see it: decoding a long film is silent for ten minutes and more. */
   stuckBusyActMs: number
   /** How often a silent attempt is looked at: a command and a request each time. */
   stuckLookMs: number

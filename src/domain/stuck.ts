@@ -1,7 +1,8 @@
 // Whether a running attempt is stuck, by evidence, and what is due then. Pure: signs of life are gauges, the shell records what is decided.
 //
 // quiet stuckWarnMs → warned; quiet stuckActMs → interrupt → (it stopped) free → again here; (it did not) restart → again here, else
-// new_pod. A sign of life at any moment before a step ends the warning; `wait` puts the next step off by stuckActMs.
+// new_pod. A sign of life at any moment before a step ends the warning; `wait` puts the next step off by stuckActMs. Quiet for
+// stuckBusyActMs instead where the GPU works, or cannot be seen.
 import type { Attempt, Job, Stall } from './job.ts'
 import type { Limits } from './limits.ts'
 import { formatClock, type Millis } from './units.ts'
@@ -50,9 +51,9 @@ export function due(job: Job, attempt: Attempt, signs: Signs, now: Millis, limit
   if (now - since < limits.stuckWarnMs) return stall ? { kind: 'clear' } : null
   const silent = SIGNS.filter(sign => isSilent(signs, sign, now, limits.stuckWarnMs))
   if (!stall) return { kind: 'warn', since, silent }
-  // Minutes on end without a word are normal while a long film is decoded on the GPU, and so is a kernel that never ends.
-  const patienceMs =
-    signs.gpu !== null && now - signs.gpu < limits.stuckActMs ? limits.stuckBusyActMs : limits.stuckActMs
+  // Minutes on end without a word are normal while a long film is decoded on the GPU. Seed 52002: where nobody sees the GPU, it may be so.
+  const isIdle = signs.gpu !== null && now - signs.gpu >= limits.stuckActMs
+  const patienceMs = isIdle ? limits.stuckActMs : limits.stuckBusyActMs
   if (now - Math.max(since, stall.waitAskedAt ?? since) < patienceMs) return null
   return { kind: 'step', step: firstStep(job, attempt), silent, since }
 }

@@ -150,9 +150,15 @@ export async function runTask(
     log: note(line => told.log.push(line)),
   }
   try {
-    return { ...told, artifacts: await executor.run(task, machine, on, signal), fault: null, started: told.started }
+    return {
+      ...told,
+      artifacts: await executor.run(task, machine, on, signal),
+      fault: null,
+      heard: told.heard,
+      started: told.started,
+    }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
-    return { ...told, artifacts: null, fault: error.data, started: told.started }
+    return { ...told, artifacts: null, fault: error.data, heard: told.heard, started: told.started }
   }
 }

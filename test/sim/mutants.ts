@@ -356,8 +356,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'a GPU at work is not waited for',
     file: 'domain/stuck.ts',
-    search: ' < limits.stuckActMs ? limits.stuckBusyActMs : limits.stuckActMs\n',
-    replace: ' < 0 ? limits.stuckBusyActMs : limits.stuckActMs\n',
+    search: 'isIdle ? limits.stuckActMs : limits.stuckBusyActMs',
+    replace: 'isIdle ? limits.stuckActMs : limits.stuckActMs',
   },
   {
     name: 'a person who wants to wait is not heard',

@@ -223,12 +223,13 @@ export function createPromises(world: World): Promises {
     const attempt = fleet.jobs.get(jobKey)?.attempts[number - 1]
     const prompt = attempt && world.prompts.get(attempt.promptId)
     if (!prompt) return
-    const { stuckActMs, stuckLookMs, cancelMs, comfyStartMs, linkLostMs } = world.limits
+    const { stuckActMs, stuckBusyActMs, stuckLookMs, cancelMs, comfyStartMs, linkLostMs } = world.limits
+    const actMs = cloud.weather.blind > 0 ? stuckBusyActMs : stuckActMs
     const marks = ['engine', attempt.podId, `${jobKey} ${number}`].map(key => countsFrom.get(key) ?? 0)
     const hungMs = world.clock.now() - Math.max(prompt.hangsAt, ...marks) - world.sleptMs
     const steps = cancelMs * 2 + comfyStartMs * 2
     const slack = linkLostMs + stuckLookMs * 4 + 5000
-    if (hungMs > stuckActMs + steps + slack) forbid(`${jobKey} hung for ${hungMs} ms`)
+    if (hungMs > actMs + steps + slack) forbid(`${jobKey} hung for ${hungMs} ms`)
   }
 
   function completed({ jobKey, published }: Extract<Event, { type: 'job.completed' }>): void {

@@ -100,6 +100,13 @@ describe('a warned attempt', () => {
     expect(dueNow(told, signs)).toMatchObject({ kind: 'step' })
   })
 
+  test('whose GPU nobody sees is given half an hour, too', () => {
+    const early = warned(29)
+    expect(dueNow(early.told, { ...early.signs, gpu: null })).toBeNull()
+    const late = warned(30)
+    expect(dueNow(late.told, { ...late.signs, gpu: null })).toMatchObject({ kind: 'step' })
+  })
+
   test('that was interrupted before its engine died has ComfyUI started anew, then leaves the pod', () => {
     const { told, signs } = warned(10)
     told.tell({ type: 'attempt.stuck_step', ...at, step: 'interrupt', reason: '' })

@@ -10,7 +10,8 @@ notes=\${HOME:-/tmp}/.autopod-comfyui
 supervised() { command -v supervisorctl >/dev/null 2>&1 && supervisorctl status 2>/dev/null | awk 'tolower($1) ~ /comfy/ { print $1; exit }'; }
 # Prints the process id of the first ComfyUI.
 process() {
-  for p in /proc/[0-9]*; do
+  for p in $(grep -l 'main\\.py' /proc/[0-9]*/cmdline 2>/dev/null); do
+    p=\${p%/cmdline}
     main=$( (tr '\\000' '\\n' < "$p/cmdline" | grep -m 1 -E '(^|/)main\\.py$') 2>/dev/null) || continue
     cwd=$(readlink "$p/cwd" 2>/dev/null) || continue
     case "$main" in
@@ -18,6 +19,7 @@ process() {
       */*) dir=$cwd/\${main%/*} ;;
       *) dir=$cwd ;;
     esac
+    if [ -n "$COMFYUI_DIR" ] && ! [ "$dir" -ef "$COMFYUI_DIR" ]; then continue; fi
     if [ -d "$dir/comfy" ]; then echo "\${p#/proc/}"; return 0; fi
   done
   return 1
