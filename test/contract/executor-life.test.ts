@@ -1,11 +1,14 @@
 // Signs of life, and a ComfyUI that is started anew: what the engine needs when a job is silent.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../src/edge/clock.ts'
 import { createComfyExecutor } from '../../src/edge/executors/comfy.ts'
 import { rememberComfy, restartComfy } from '../../src/edge/executors/comfy-restart.ts'
+import { NOBODY_LISTENS, unavailable } from '../../src/edge/ssh/unavailable.ts'
 import { startComfy } from '../../src/sandbox/comfy/server.ts'
 import { folder, localCourier, localMachine, runTask, taskOf } from './executor-worlds.ts'
 
@@ -55,6 +58,22 @@ describe('signs of life', () => {
     await comfy.restart()
     await waiting
   })
+})
+
+test('a port behind the tunnel on which nobody listens is called absent, too', async () => {
+  // Found by a chaos round: the tunnel itself answers there.
+  const server = createServer(socket => unavailable(socket, `Port 8188 ${NOBODY_LISTENS}: refused.`))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const { executor } = await world()
+  const machine = localMachine(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const looked = Promise.withResolvers<boolean>()
+  const enough = new AbortController()
+  const waiting = executor.ready(machine, enough.signal, looked.resolve)
+  expect(await looked.promise).toBe(true)
+  enough.abort(new Error('enough'))
+  await expect(waiting).rejects.toThrow('enough')
 })
 
 describe.runIf(existsSync('/proc/self/environ'))('a ComfyUI without a supervisor', () => {

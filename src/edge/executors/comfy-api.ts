@@ -4,6 +4,7 @@ import { Fault } from '../../domain/fault.ts'
 import type { Clock } from '../../ports.ts'
 import * as wire from '../../wire/comfy.ts'
 import { type HttpResponse, request } from '../http.ts'
+import { NOBODY_LISTENS } from '../ssh/unavailable.ts'
 
 /** A model load can hold the interpreter, and with it every answer, for long (1.8 s seen, minutes reported). */
 const CALL_MS = 30_000
@@ -87,6 +88,7 @@ export function createComfyApi(base: string, clock: Clock) {
         // Something that takes connections and is silent holds the interpreter: a model load may do so for minutes.
         return isTransient(error) && error.data.code !== 'http_timed_out' ? 'absent' : 'busy'
       }
+      if (answer.status === 503 && answer.text.includes(NOBODY_LISTENS)) return 'absent'
       try {
         return parse('GET /system_stats', answer, wire.systemStats).system === undefined ? 'busy' : 'well'
       } catch {

@@ -11,7 +11,7 @@ import { after } from '../clock.ts'
 import type { Connection } from './connection.ts'
 import type { SshError } from './faults.ts'
 import { join } from './join.ts'
-import { unavailable } from './unavailable.ts'
+import { NOBODY_LISTENS, unavailable } from './unavailable.ts'
 
 export type HeldTunnel = Tunnel & {
   podPort: number
@@ -63,8 +63,7 @@ export async function holdTunnel(preferred: number, podPort: number): Promise<He
         if (current === connection) current = null
         continue
       }
-      if (typeof opened === 'string')
-        return unavailable(socket, `Port ${podPort} of the pod does not answer yet: ${opened}.`)
+      if (typeof opened === 'string') return unavailable(socket, `Port ${podPort} ${NOBODY_LISTENS}: ${opened}.`)
       if (socket.destroyed) {
         opened.on('error', () => {}).resume()
         opened.close()

@@ -3,6 +3,8 @@ import type { Socket } from 'node:net'
 import { after } from '../clock.ts'
 
 const REQUEST = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /
+/** In what a client is told when the pod answers and nothing listens on its port: clients of ours know it by this. */
+export const NOBODY_LISTENS = 'of the pod does not answer yet'
 /** A client of ours speaks first; whoever says nothing for this long is no HTTP client. */
 const FIRST_BYTES_MS = 1000
 
