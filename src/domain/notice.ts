@@ -63,6 +63,13 @@ export function noticeOf(fleet: Fleet, event: Event): Notice | null {
         title: `${event.jobKey.split('/')[1]} may be stuck`,
         text: event.reason,
       }
+    case 'pod.unguarded':
+      return {
+        key: `unguarded ${event.podId}`,
+        level: 'warning',
+        title: `${event.podId} would not end itself`,
+        text: `if this machine fails, end ${fleet.pods.get(event.podId)?.name} by hand: ${event.fault.message}`,
+      }
     case 'run.limit_reached':
       return {
         key: `limit ${event.runId}`,

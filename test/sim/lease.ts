@@ -1,4 +1,5 @@
 // The agent on each simulated pod: it ends its pod when nobody renews, after it saved what was done; and the owner's side of it.
+import type { Attempt } from '../../src/domain/job.ts'
 import type { Farewell, Guard } from '../../src/ports.ts'
 import type { CloudPod } from './cloud.ts'
 import { fault } from './cloud.ts'
@@ -10,7 +11,7 @@ const GRACE_MS = 3000
 const LATENCY_MS = 40
 
 /** In the bucket, by the name of the pod; by its ref once it was reached. */
-export type Saved = { podId: string; at: number; reason: 'lease' | 'deadline'; done: string[] }
+export type Saved = { podId: string; at: number; partedAt: number; reason: 'lease' | 'deadline'; done: string[] }
 
 /** The life of the agent on `pod`, from the start of its container on; each start is a whole new lease. */
 export async function watchOver(world: World, pod: CloudPod): Promise<void> {
@@ -51,7 +52,8 @@ async function part(world: World, pod: CloudPod): Promise<void> {
   const { chance, clock, cloud, limits, saved } = world
   pod.parting = true
   const done = [...pod.prompts.values()].filter(({ state, doneAt }) => state !== 'interrupted' && doneAt <= clock.now())
-  const patientUntil = clock.now() + limits.leaseMs
+  const partedAt = clock.now()
+  const patientUntil = partedAt + limits.leaseMs
   do await clock.sleep(chance.between(200, 2000))
   while (world.bucketRefuses && clock.now() < patientUntil)
   if (!cloud.running(pod)) return
@@ -59,6 +61,7 @@ async function part(world: World, pod: CloudPod): Promise<void> {
     saved.set(pod.reached ? pod.ref : pod.name, {
       podId: pod.ref,
       at: clock.now(),
+      partedAt,
       reason: 'lease',
       done: done.map(({ id }) => id),
     })
@@ -74,7 +77,14 @@ async function part(world: World, pod: CloudPod): Promise<void> {
 function judgeEnd(world: World, { ref, reached }: CloudPod): void {
   const { clock, cloud, fleet, limits, ownerSince } = world
   const since = clock.now() - limits.leaseMs
-  if (ownerSince === null || ownerSince > since || world.troubledUntil > since || world.setBacks > 0) return
+  if (
+    ownerSince === null ||
+    ownerSince > since ||
+    world.troubledUntil > since ||
+    world.setBacks > 0 ||
+    world.bucketRefuses
+  )
+    return
   const isMute =
     !reached || cloud.weather.renewFails > 0 || cloud.weather.linkLost > 0 || cloud.weather.connectFails > 0
   if (isMute && cloud.weather.bucketLeaseFails > 0) return
@@ -132,11 +142,11 @@ function farewellOf(pod: string, { podId, reason, done }: Saved): Farewell {
 /** Between the look into the bucket and the end of an attempt. */
 const LOOK_MS = 1500
 
-/** A prompt whose outputs were saved in time is not given to anybody else. */
-export function isSaved(
-  { saved }: World,
-  { promptId, endedAt }: { promptId: string; endedAt: number | null },
-): boolean {
-  for (const { done, at } of saved.values()) if (done.includes(promptId) && at < (endedAt ?? 0) - LOOK_MS) return true
+/** A prompt whose outputs were saved in time, or are about to be by a pod that said so, is not given to anybody else. */
+export function isSaved({ saved }: World, { promptId, endedAt, fault }: Attempt): boolean {
+  for (const { done, at, partedAt } of saved.values()) {
+    const knownAt = fault?.code === 'pod_ends_itself' ? partedAt : at + LOOK_MS
+    if (done.includes(promptId) && knownAt < (endedAt ?? 0)) return true
+  }
   return false
 }

@@ -407,4 +407,46 @@ export const MUTANTS: Mutant[] = [
     search: '  (fleet, now, { limits }) => avoidHosts(fleet, now, limits),\n',
     replace: '',
   },
+  {
+    name: 'a lease is never renewed',
+    file: 'engine/lease.ts',
+    search: '    while (!signal.aborted) {\n',
+    replace: '    while (false as boolean) {\n',
+  },
+  {
+    name: 'the bucket is not told when SSH does not carry a renewal',
+    file: 'engine/lease.ts',
+    search: '    const told = await settle(() => guard.renewByBucket(name))\n',
+    replace: '    const told = await settle(async () => {})\n',
+  },
+  {
+    name: 'nobody looks for what a pod left',
+    file: 'domain/plan.ts',
+    search: '    if (awaitsFarewell(pod) && !job.cancelRequested) continue\n',
+    replace: '',
+  },
+  {
+    name: 'what a pod left is read and not taken over',
+    file: 'domain/lease.ts',
+    search: '  if (!artifacts) return [read]\n',
+    replace: '  if (artifacts !== undefined) return [read]\n',
+  },
+  {
+    name: 'what a pod is about to save is not waited for',
+    file: 'engine/salvage.ts',
+    search: 'if (isThere || isLate || !isExpected(pod)) left',
+    replace: 'left',
+  },
+  {
+    name: 'an attempt whose files are not there succeeds',
+    file: 'domain/lease.ts',
+    search: "    ...fresh.map((artifact): Fact => ({ type: 'artifact.stored', jobKey, attempt: number, artifact })),\n",
+    replace: '',
+  },
+  {
+    name: 'a pod that nobody reached before it ended itself was never made',
+    file: 'engine/create.ts',
+    search: '    const row = found ?? (await lastWords(context, podId))\n',
+    replace: '    const row = found\n',
+  },
 ]
