@@ -33,7 +33,7 @@ table { border-collapse: collapse; width: 100%; font-size: 14px }
 caption { text-align: left; font-size: 13px; padding: 0 0 6px }
 th { text-align: left; color: var(--dim); font-weight: 550; font-size: 13px; white-space: nowrap }
 th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word }
-tbody tr:last-child > * { border-bottom: 0 } tbody th { color: var(--text); font-weight: 500; white-space: normal }
+tbody tr:last-child > * { border-bottom: 0 } tbody th { color: var(--text); font-weight: 500; white-space: normal; min-width: 7.5em }
 tfoot th, tfoot td { border-top: 2px solid var(--line); border-bottom: 0; font-weight: 650; color: var(--text) }
 td.n, th.n, .tiles dd, data { font-variant-numeric: tabular-nums } td.n, th.n { text-align: right; white-space: nowrap }
 td.s { white-space: nowrap } td.w { min-width: 16em }

@@ -63,7 +63,7 @@ export function jobsTable({ jobs, jobCosts, pods, total, until }: Review, option
       ? html`<tr><th scope="row" class="dim">no job</th><td></td><td></td><td></td><td></td>${money(rest)}<td class="dim">pods that never had one</td></tr>`
       : null
   return html`<div class="card scroll"><table><thead><tr><th scope="col">Job</th><th scope="col">Status</th><th scope="col" class="n">Attempts</th><th scope="col">Last pod</th><th scope="col" class="n">Time</th><th scope="col" class="n">Cost</th><th scope="col">Result</th></tr></thead>
-<tbody>${rows}${nobody}</tbody><tfoot><tr><th scope="row">in all</th><td></td><td class="n">${jobs.reduce((sum, job) => sum + job.attempts.length, 0)}</td><td class="n">${pods.length} pods</td><td></td>${money(total)}<td></td></tr></tfoot></table></div>`
+<tbody>${rows}${nobody}</tbody><tfoot><tr><th scope="row">in all</th><td></td><td class="n">${jobs.reduce((sum, job) => sum + job.attempts.length, 0)}</td><td class="n">${pods.length} pod${pods.length === 1 ? '' : 's'}</td><td></td>${money(total)}<td></td></tr></tfoot></table></div>`
 }
 
 function resultOf(job: Job, options: PageOptions): Html {
