@@ -105,10 +105,12 @@ export function isJobGaugeOld(gauge: JobGauge, now: Millis): boolean {
 
 /** Newest moment anything is known from: events and gauges. */
 export function newsAt(facts: Facts): Millis {
-  let at = facts.fleet.at
-  for (const gauge of facts.gauges.pods.values()) at = Math.max(at, gauge.at)
-  for (const gauge of facts.gauges.jobs.values()) at = Math.max(at, gauge.at)
-  return at
+  return once(facts, 'news', () => {
+    let at = facts.fleet.at
+    for (const gauge of facts.gauges.pods.values()) at = Math.max(at, gauge.at)
+    for (const gauge of facts.gauges.jobs.values()) at = Math.max(at, gauge.at)
+    return at
+  })
 }
 
 export function isJobShown(job: Job, facts: Facts): boolean {

@@ -56,6 +56,49 @@ test('an unchanged frame writes nothing, a changed figure a few bytes', () =>
     expect(count.bytes() - first).toBeLessThan(400)
   }))
 
+/** What a painter writes on a terminal, as text. */
+function written(tmux: boolean, use: (painter: Painter) => void): string {
+  let text = ''
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk)
+      done()
+    },
+  })
+  const tty = Object.assign(output, { columns: 80, rows: 24, isTTY: true }) as unknown as NodeJS.WriteStream
+  const painter = openPainter(tty, false, tmux)
+  text = ''
+  use(painter)
+  const told = text
+  painter.close()
+  return told
+}
+
+test('a copy goes to the terminal, in tmux also wrapped, and one that terminals cut off goes nowhere', () => {
+  const base64 = Buffer.from('ssh -p 22 root@a').toString('base64')
+  expect(written(false, painter => painter.copy('ssh -p 22 root@a'))).toBe(`\x1b]52;c;${base64}\x07`)
+  expect(written(true, painter => painter.copy('ssh -p 22 root@a'))).toBe(
+    `\x1b]52;c;${base64}\x07\x1bPtmux;\x1b\x1b]52;c;${base64}\x07\x1b\\`,
+  )
+  expect(written(true, painter => painter.copy('x'.repeat(60_000)))).toBe('')
+})
+
+test('the mouse is asked for only when it is wanted, never its motion, and given back with the terminal', () => {
+  expect(written(false, painter => painter.mouse(false))).toBe('')
+  expect(written(false, painter => painter.mouse(true))).toBe('\x1b[?1000h\x1b[?1006h')
+  const away = written(false, painter => {
+    painter.mouse(true)
+    painter.pause()
+  })
+  expect(away.lastIndexOf('\x1b[?1000l')).toBeGreaterThan(away.indexOf('\x1b[?1000h'))
+  const back = written(false, painter => {
+    painter.mouse(true)
+    painter.pause()
+    painter.resume()
+  })
+  expect(back.lastIndexOf('\x1b[?1000h')).toBeGreaterThan(back.lastIndexOf('\x1b[?1000l'))
+})
+
 test('a repaint writes the whole frame again', () =>
   painted(80, 24, (painter, count) => {
     const screen = screenOf(busyWorld(), 80, 24)

@@ -26,8 +26,15 @@ export const LINGER_MS = 10_000
 
 // More would push the table away; the first ones are the most urgent.
 const BANNERS_MAX = 2
+const BANNERS_TALL_MAX = 4
+const TALL_ROWS = 30
 
+/** As many as there is room for. */
 export function bannersOf(facts: Facts, model: Model): Banner[] {
+  return allBanners(facts, model).slice(0, model.height >= TALL_ROWS ? BANNERS_TALL_MAX : BANNERS_MAX)
+}
+
+function allBanners(facts: Facts, model: Model): Banner[] {
   const banners: Banner[] = []
   const add = (ink: Ink, text: string) => banners.push({ ink, text })
   for (const [name, provider] of facts.fleet.providers)
@@ -65,7 +72,7 @@ export function bannersOf(facts: Facts, model: Model): Banner[] {
     if (run.cancelRequested) add('wait', '⊘ terminating: every pod is being ended')
     else if (run.draining) add('wait', '↓ draining: running jobs are finished, nothing new is started')
   }
-  return banners.slice(0, BANNERS_MAX)
+  return banners
 }
 
 /** A termination that takes too long: how long, what it costs, and how to end it by hand. */
@@ -127,6 +134,11 @@ function summary(facts: Facts, model: Model): string {
 }
 
 export function drawBanners(screen: Screen, region: Region, facts: Facts, model: Model): void {
-  for (const [row, banner] of bannersOf(facts, model).entries())
-    put(screen, region.x + 1, region.y + row, cut(clean(banner.text), region.width - 2), screen.ink[banner.ink])
+  const shown = bannersOf(facts, model)
+  const hidden = allBanners(facts, model).length - shown.length
+  for (const [row, banner] of shown.entries()) {
+    const more = hidden > 0 && row === shown.length - 1 ? ` +${hidden} more` : ''
+    const text = `${cut(clean(banner.text), region.width - 2 - more.length)}${more}`
+    put(screen, region.x + 1, region.y + row, text, screen.ink[banner.ink])
+  }
 }
