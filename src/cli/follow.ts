@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Event, Fact } from '../domain/event.ts'
+import { Fault } from '../domain/fault.ts'
 import { emptyFleet, type Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import { every, systemClock } from '../edge/clock.ts'
@@ -24,6 +25,8 @@ export type Follow = {
   onEvent(listener: (event: Event) => void): () => void
   /** This process is the engine. */
   own: boolean
+  /** The engine is this process, or works for it: interrupting this command ends its runs. */
+  leads: boolean
   /** Whether an engine works in this home now. */
   alive(): boolean
   /** Where the report of a run that is over lies; null when it could not be written. */
@@ -59,6 +62,7 @@ export function view(home: Home): Follow {
     command: facts => journal.record(() => facts),
     onEvent: listener => journal.onEvent(listener),
     own: false,
+    leads: false,
     alive: () => store.leased(),
     report: runId => pages.of(runId),
     idle: new Promise(() => {}),
@@ -94,6 +98,7 @@ export async function attach(home: Home, decided: () => void = () => {}): Promis
     command: facts => engine.command(facts),
     onEvent: listener => engine.journal.onEvent(listener),
     own: true,
+    leads: true,
     alive: () => true,
     report: runId => pages.of(runId),
     idle: engine.idle,
@@ -108,6 +113,25 @@ export async function attach(home: Home, decided: () => void = () => {}): Promis
       return closed
     },
   }
+}
+
+/**
+ * Gives the facts to the engine of the home, or to one that is started for them. It works in a process of its own: a screen that
+ * freezes, crashes, is killed or eats the memory costs it nothing. Fault operator `engine_unusable` when it does not start.
+ */
+export async function attachBeside(home: Home, facts: Fact[]): Promise<Follow> {
+  const looking = view(home)
+  looking.command(facts)
+  if (looking.alive()) return looking
+  await detach(home)
+  if (looking.alive()) return { ...looking, leads: true }
+  await looking.close()
+  throw new Fault({
+    kind: 'operator',
+    code: 'engine_unusable',
+    message: 'the engine did not start; what was ordered waits in the journal',
+    hint: `See the end of ${join(home.dir, 'logs', 'engine.log')}.`,
+  })
 }
 
 /**

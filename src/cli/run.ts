@@ -12,9 +12,9 @@ import type { Run } from '../domain/run.ts'
 import { formatUsd } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { type Invocation, usage } from './args.ts'
-import { openBucket, openProviders } from './compose.ts'
+import { keyOf, openBucket, openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
-import { attach, detach, type Follow, view } from './follow.ts'
+import { attach, attachBeside, detach, type Follow, view } from './follow.ts'
 import { type Home, openHome } from './home.ts'
 import { facts, type Order, order, type Quote, quote } from './launch.ts'
 import { isUnderWay, pastOf } from './past.ts'
@@ -47,7 +47,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   const quotes = ordered.specs.length > 0 ? await priced(home, ordered) : []
   if (flags.on('dry-run')) return dryRun(ordered, quotes, flags.on('json'))
   await confirm(quotes, flags.on('yes'))
-  if (ordered.specs.length > 0) await tryBucket(home)
+  if (ordered.specs.length > 0) await tryAccess(home)
 
   if (flags.on('detach')) {
     const looking = view(home)
@@ -59,8 +59,6 @@ export async function run({ flags, words }: Invocation): Promise<number> {
     )
     return EXIT.ok
   }
-  const follow = await attach(home)
-  follow.command(facts(ordered))
   const mode = flags.on('events')
     ? 'events'
     : flags.on('json')
@@ -68,6 +66,8 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       : !flags.on('plain') && canPaint()
         ? 'screen'
         : 'plain'
+  const follow = mode === 'screen' ? await attachBeside(home, facts(ordered)) : await attach(home)
+  if (mode !== 'screen') follow.command(facts(ordered))
   const ending = await accompany(follow, home, ordered.runId, mode, {
     ascii: flags.on('ascii'),
     mouse: flags.on('mouse'),
@@ -107,8 +107,9 @@ export async function run({ flags, words }: Invocation): Promise<number> {
   return code
 }
 
-/** A key that the bucket refuses is told before a pod is paid for. Faults: operator. */
-async function tryBucket(home: Home): Promise<void> {
+/** An unreadable key, or one that the bucket refuses, is told before a pod is paid for. Faults: operator. */
+async function tryAccess(home: Home): Promise<void> {
+  await keyOf(home)
   const { bucket } = await openBucket(home, home.provider === 'sandbox' ? await ensureSandbox(home) : null)
   try {
     await bucket.list('doctor/')
@@ -225,7 +226,7 @@ async function accompany(
   const guard = follow.own ? () => {} : every(GUARD_MS, () => void (follow.alive() || detach(home)))
   const quiet = onSignals({
     // The screen has its own ctrl-c; a signal from outside means the same in every mode.
-    interrupt: () => (follow.own ? cancel() : hangUp('background')),
+    interrupt: () => (follow.leads ? cancel() : hangUp('background')),
     hangup: () => hangUp('background'),
   })
   try {
@@ -257,9 +258,9 @@ async function accompany(
 }
 
 /** The run and, of an engine that died, the runs whose jobs it goes on with: nobody else ends those. Only open ones. */
-function openRunsOf({ fleet, own }: Follow, runId: string): string[] {
+function openRunsOf({ fleet, leads }: Follow, runId: string): string[] {
   const theRun = fleet.runs.get(runId)
-  const adopted = own && theRun ? jobsOfRun(fleet, theRun).map(job => job.runId) : []
+  const adopted = leads && theRun ? jobsOfRun(fleet, theRun).map(job => job.runId) : []
   return [...new Set([runId, ...adopted])].filter(id => fleet.runs.get(id)?.status === 'running')
 }
 

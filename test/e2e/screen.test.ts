@@ -69,13 +69,6 @@ test.concurrent('a small screen shows what is needed; left in the background, an
     t.expectRestored()
     expect(t.text()).toMatch(/goes on in the background/)
 
-    // Killed, it can restore nothing itself.
-    const killed = openTerminal(world, ['top'], 100, 30)
-    await killed.until(/›pan +pod-0001/)
-    killed.kill('SIGKILL')
-    await killed.ended
-    killed.expectRestored()
-
     await viewer.until(/pan +pod-0001 +✓ done/)
     await world.event('run.closed')
     viewer.press('q')
@@ -98,4 +91,19 @@ test.concurrent('a run that is over says so, and leaves with enter', () =>
     t.expectRestored()
     expect(t.text()).toMatch(/^pan +completed .*out\/pan\.webp/m)
     expect(t.text()).toMatch(/^report: out\/report\.html/m)
+  }))
+
+test.concurrent('a screen that is killed leaves a usable terminal, and costs its run nothing', () =>
+  inWorld({ firstPort: 12_660, stepMs: 25 }, async world => {
+    world.job('pan')
+    const t = openTerminal(world, ['run', 'jobs', '--yes'], 100, 30)
+    await t.until(/›pan +pod-0001 +⟳ rendering/)
+    t.kill('SIGKILL')
+    await t.ended
+    t.expectRestored()
+    await world.event('run.closed')
+    await world.alone()
+    expect(world.events().filter(event => event.type === 'engine.started')).toHaveLength(1)
+    expect(world.outputs()).toEqual(['pan.webp'])
+    expect(Object.values((await world.cloud.status()).prompts)).toEqual([1])
   }))
