@@ -53,7 +53,7 @@ test.concurrent('started again after its pods ended themselves, it takes their o
       ['pan-1', 'completed', 1],
       ['pan-2', 'completed', 1],
     ])
-    expect(world.outputs()).toEqual(['pan-1.webp', 'pan-2.webp'])
+    expect(world.outputs()).toEqual(expect.arrayContaining(['pan-1.webp', 'pan-2.webp']))
     const { prompts, bills } = await world.cloud.status()
     expect(Object.values(prompts)).toEqual([1, 1])
     expect(bills).toHaveLength(2)
