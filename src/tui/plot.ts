@@ -66,6 +66,8 @@ export function drawLines(screen: Screen, region: Region, series: readonly Serie
     const ink: Attribute = letters ? screen.ink.plain : attribute(colour)
     let before: number | null = null
     for (const [x, value] of values.slice(0, width * 2).entries()) {
+      // Before there is anything, all lines would lie on each other along the axis.
+      if (value <= 0) continue
       const share = Math.max(0, Math.min(1, value / Math.max(1e-9, max)))
       const y = Math.round((1 - share) * (height * 4 - 1))
       // A step is drawn whole, or a steep line would be a row of dots.

@@ -13,12 +13,12 @@ import { cut } from '../text.ts'
 // Colour (256, then 16) and letter of each cause. Money that made outputs is blue and green, waste is orange and red. A cause that is
 // not listed gets what is left over.
 const LOOKS: Partial<Record<string, readonly [full: number, sixteen: number, mark: string]>> = {
-  request: [60, 5, 'Q'],
-  boot: [180, 3, 'B'],
+  request: [60, 13, 'Q'],
+  boot: [180, 5, 'B'],
   transfer: [75, 12, 'T'],
   render: [79, 6, 'R'],
-  idle: [228, 11, 'I'],
-  held: [141, 13, 'H'],
+  idle: [186, 3, 'I'],
+  held: [141, 11, 'H'],
   stuck: [167, 1, 'S'],
   failed: [208, 9, 'F'],
   stopped: [245, 8, 'P'],
