@@ -39,7 +39,10 @@ export function openHome(folder: string, firstPort: number, jobs: number): Home 
   const base = join(folder, 'home')
   const dir = join(base, 'sandbox')
   mkdirSync(join(folder, 'jobs'), { recursive: true })
-  writeFileSync(join(folder, 'autopod.json'), JSON.stringify({ run: { first_port: firstPort } }))
+  writeFileSync(
+    join(folder, 'autopod.json'),
+    JSON.stringify({ run: { first_port: firstPort }, pod: { boot_minutes: 1 } }),
+  )
   for (let number = 1; number <= jobs; number++)
     writeFileSync(join(folder, 'jobs', `job-${number}.json`), JSON.stringify(jobOf(number)))
   const env = { PATH: process.env.PATH, HOME: folder, LANG: 'C.UTF-8', AUTOPOD_HOME: base, NODE_COMPILE_CACHE: CACHE }

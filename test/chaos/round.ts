@@ -9,7 +9,7 @@ import type { Kill, Weather } from './weather.ts'
 
 export type Outcome = { wrongs: string[]; kills: string[]; code: number | null; attempts: number; pods: number }
 
-/** The longest honest way: a ComfyUI that crashed before the last start is a lost link for three minutes, then its job goes elsewhere. */
+/** The longest honest way: a ComfyUI that dies as it comes up costs its pod the minute of its boot, and another pod can have the same bad luck. */
 const FINISH_MAX_MS = 270_000
 /** A provider that answers 502 to the very first question is told to the user, who tries again. */
 const STARTS_MAX = 6

@@ -35,6 +35,9 @@ async function play(
   return worlds
 }
 
+/** A lease that outlasts every time without an engine. */
+const PATIENT = { leaseMs: 600_000 }
+
 const STORM: Partial<Weather> = {
   createFails: 0.1,
   capacity: 0.1,
@@ -83,7 +86,7 @@ describe('in good weather', () => {
 
 describe('when the engine dies', () => {
   test('the next one adopts everything and runs no prompt twice, wherever it happened', async () => {
-    const worlds = await play(60, seed => ({ crashEvery: 4 + (seed % 30) }), {
+    const worlds = await play(60, seed => ({ crashEvery: 4 + (seed % 30), limits: PATIENT }), {
       expects(world) {
         expect(statuses(world)).toEqual(ALL_DONE)
         // Attempts are lost only with their pods, and no pod is lost here.
@@ -106,8 +109,7 @@ describe('when the engine dies', () => {
   })
 
   test('pods are not given up for the time in which nobody watched', async () => {
-    const patient = { leaseMs: 600_000 }
-    await play(20, () => ({ crashEvery: 8, downMs: [60_000, 120_000], limits: patient }), {
+    await play(20, () => ({ crashEvery: 8, downMs: [60_000, 120_000], limits: PATIENT }), {
       expects(world) {
         expect(world.events.filter(event => event.type === 'pod.broken')).toEqual([])
         expect(statuses(world)).toEqual(ALL_DONE)
@@ -210,9 +212,12 @@ describe('when a pod is in trouble', () => {
   test('a job whose pod breaks is tried again on another pod', async () => {
     const worlds = await play(25, () => ({ weather: { podFault: 0.3 }, policy: { retries: 20 } }), {
       expects(world) {
-        expect(statuses(world)).toEqual(ALL_DONE)
-        for (const job of world.fleet.jobs.values())
+        for (const job of world.fleet.jobs.values()) {
+          // Two hosts that break in the same words are taken for the job's doing.
+          if (job.fault?.code === 'poison') expect(job.attempts.length).toBeGreaterThan(1)
+          else expect(job.status).toBe('completed')
           expect(new Set(job.attempts.map(attempt => attempt.podId)).size).toBe(job.attempts.length)
+        }
       },
     })
     expect(worlds.some(world => [...world.fleet.jobs.values()].some(job => job.attempts.length > 1))).toBe(true)
