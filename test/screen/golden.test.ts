@@ -120,6 +120,11 @@ test('costs without colours at 80x24: a letter for each cause', () =>
   matches('costs-plain-80x24', shot(busyWorld(), '80x24', ['3'], {}, { colours: 0 })))
 test('several marked rows and what is asked about them at 120x40', () =>
   matches('marked-120x40', shot(busyWorld(), '120x40', ['space', 'space', 'space', 'k'])))
+test('what is asked about many jobs fits at 60x15', () => {
+  const screen = shot(largeWorld(500), '60x15', [...':cancel', 'space', ...'all', 'enter'])
+  matches('cancel-all-60x15', screen)
+  expect(textOf(screen)).toMatch(/› back[\s\S]*cancel 200 jobs/)
+})
 test('every pod is to be ended at 80x24', () =>
   matches('kill-all-80x24', shot(busyWorld(), '80x24', [...':kill', 'space', ...'all', 'enter', ...'xterm'])))
 test('a command being typed at 80x24', () =>

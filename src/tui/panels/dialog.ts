@@ -180,10 +180,22 @@ function spent(micro: number): string {
   return `${formatUsd(micro)} spent`
 }
 
+/** On a low terminal blank lines go first, then the last named rows: what is asked and the answers stay. */
+function fitting(lines: readonly string[], room: number): string[] {
+  const kept = lines.length > room ? lines.filter(line => line !== '') : [...lines]
+  while (kept.length > room) {
+    const last = kept.findLastIndex(line => line.startsWith('  '))
+    if (last === -1) break
+    kept.splice(last, 1)
+  }
+  return kept
+}
+
 export function drawDialog(screen: Screen, model: Model, dialog: Dialog, facts: Facts): void {
   const text = dialogText(dialog, facts)
   const width = Math.min(model.width - 4, 72)
-  const lines = text.lines.flatMap(line => wrap(clean(line), width - 4))
+  const room = model.height - text.buttons.length - 3
+  const lines = fitting(text.lines, room).flatMap(line => wrap(clean(line), width - 4))
   const height = Math.min(model.height, lines.length + text.buttons.length + 3)
   const region = { x: Math.floor((model.width - width) / 2), y: Math.floor((model.height - height) / 2), width, height }
   fill(screen, { ...region, x: region.x - 1, width: width + 2 }, ' ', screen.ink.plain)
