@@ -150,7 +150,7 @@ async function jsonOf(home: Home, ...args: string[]): Promise<{ value: unknown }
 /** The page about the runs lies beside. */
 function outputsIn(folder: string): string[] {
   return readdirSync(folder)
-    .filter(name => name !== 'report.html')
+    .filter(name => !/^report(-run_\w+)?\.html$/.test(name))
     .sort()
 }
 

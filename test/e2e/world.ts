@@ -110,7 +110,7 @@ export type World = {
 export function outputsIn(folder: string): string[] {
   return existsSync(folder)
     ? readdirSync(folder)
-        .filter(name => name !== 'report.html')
+        .filter(name => !/^report(-run_\w+)?\.html$/.test(name))
         .sort()
     : []
 }
