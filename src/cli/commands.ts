@@ -1,7 +1,7 @@
 // Every command there is, with its flags: what the help prints and what argv is read with.
 import type { Command, Flag } from './args.ts'
 import { providerFlag } from './home.ts'
-import { policyFlags } from './launch-flags.ts'
+import { handFlags, policyFlags } from './launch-flags.ts'
 
 const json: Record<string, Flag> = { json: { type: 'boolean', about: 'as JSON' } }
 const paths: Record<string, Flag> = {
@@ -160,6 +160,24 @@ export const COMMANDS: Command[] = [
       since: { type: 'string', value: 'DATE', about: 'only what was still on the meter then or later' },
     },
     load: async () => (await import('./cost.ts')).cost,
+  },
+  {
+    name: 'connect',
+    takes: '',
+    summary: 'One pod with its tunnel for working by hand, with the meter on; ctrl-c ends it.',
+    example: 'autopod connect --gpu A40 --max-cost 5',
+    flags: {
+      ...providerFlag,
+      ...handFlags,
+      'dry-run': { type: 'boolean', about: 'print GPU and price; rent nothing' },
+      yes: { type: 'boolean', about: 'no questions' },
+      detach: { type: 'boolean', about: 'the pod stays in the background until autopod kill ends it' },
+      json: { type: 'boolean', about: 'one result document at the end' },
+      events: { type: 'boolean', about: 'one JSON event a line' },
+      plain: { type: 'boolean', about: 'lines instead of the full screen' },
+      ascii: { type: 'boolean', about: 'the screen in plain ASCII' },
+    },
+    load: async () => (await import('./connect.ts')).connect,
   },
   {
     name: 'reap',

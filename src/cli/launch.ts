@@ -124,7 +124,7 @@ async function offersFor(provider: Provider, need: Need, spec: JobSpec): Promise
 }
 
 /** `run_20261122_153045_a1b2c3d4`: sorts by time, and its last eight characters mark its pods. */
-function newRunId(): string {
+export function newRunId(): string {
   const [date = '', time = ''] = new Date().toISOString().split('T')
   return `run_${date.replaceAll('-', '')}_${time.slice(0, 8).replaceAll(':', '')}_${randomBytes(4).toString('hex')}`
 }

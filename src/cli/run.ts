@@ -11,7 +11,7 @@ import { jobsOfRun, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
 import { formatUsd } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
-import { type Invocation, usage } from './args.ts'
+import { type Flags, type Invocation, usage } from './args.ts'
 import { keyOf, openBucket, openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { attach, attachBeside, detach, type Follow, view } from './follow.ts'
@@ -43,7 +43,16 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       'Try it without an account: --provider sandbox. To use your own: autopod config init.',
     )
   }
-  const ordered = await order(home, paths, flags, pastOf(home) ?? emptyFleet())
+  return carryOut(home, flags, await order(home, paths, flags, pastOf(home) ?? emptyFleet()))
+}
+
+/** From what was ordered to its end: priced, agreed to, shown, told. `beside` looks on from the moment it is under way. */
+export async function carryOut(
+  home: Home,
+  flags: Flags,
+  ordered: Order,
+  beside: (follow: Follow) => void = () => {},
+): Promise<number> {
   const quotes = ordered.specs.length > 0 ? await priced(home, ordered) : []
   if (flags.on('dry-run')) return dryRun(ordered, quotes, flags.on('json'))
   await confirm(quotes, flags.on('yes'))
@@ -68,6 +77,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
         : 'plain'
   const follow = mode === 'screen' ? await attachBeside(home, facts(ordered)) : await attach(home)
   if (mode !== 'screen') follow.command(facts(ordered))
+  beside(follow)
   const ending = await accompany(follow, home, ordered.runId, mode, {
     ascii: flags.on('ascii'),
     mouse: flags.on('mouse'),

@@ -39,7 +39,8 @@ export type JobSpec = {
   digest: string
   /** Absolute path of the job file. */
   source: string
-  executor: 'comfy'
+  /** hand: nothing is submitted, a person works on the pod until the job is cancelled. */
+  executor: 'comfy' | 'hand'
   template: string
   graph: Graph
   inputs: InputFile[]

@@ -44,6 +44,8 @@ export function verdict(job: Job, retries: number, limits: Limits): Verdict {
   const since = triesOf(job)
   // Somebody who asks for another try knows what became of the last one.
   if (!fault || since.length === 0) return { again: true, dueAt: job.dueAt, why: 'first try' }
+  // The person is at another pod's door no sooner than they ask for one.
+  if (job.spec.executor === 'hand') return { again: false, fault }
   const endedAt = last.endedAt ?? 0
   const poison = poisonOf(since)
   if (poison) return { again: false, fault: poison }

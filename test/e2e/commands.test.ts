@@ -168,3 +168,16 @@ test.concurrent('a pod with this home’s mark that no journal counts is listed,
     expect((await world.cloud.status()).pods.map(pod => pod.id)).toEqual([other])
     expect((await call('DELETE', `/pods/${other}`)).status).toBe(204)
   }))
+
+test.concurrent('a pod for working by hand says where it is, and ends with ctrl-c', () =>
+  inWorld({ firstPort: 12_980 }, async world => {
+    const running = world.start(['connect', '--yes', '--plain', '--gpu', 'A40'])
+    await running.line(line => line === 'ctrl-c ends the pod.')
+    const answer = await fetch('http://127.0.0.1:12980/queue', { headers: { connection: 'close' } })
+    expect(await answer.json()).toEqual({ queue_running: [], queue_pending: [] })
+    running.kill('SIGINT')
+    const ended = await running.ended
+    expect(ended).toMatchObject({ code: 130, stdout: expect.stringMatching(/^ComfyUI +http:\/\/127.0.0.1:12980$/m) })
+    expect(ended.stdout).toMatch(/all proven gone/)
+    expect((await world.cloud.status()).prompts).toEqual({})
+  }))

@@ -30,6 +30,14 @@ test('a pod that a person killed says nothing about the job', () => {
   expect(judged(failed(['pod', 'pod_killed'], ['pod']), 1)).toMatchObject({ again: true })
 })
 
+test('a pod for working by hand is never replaced unasked', () => {
+  const told = failed(['pod', 'owner_away'])
+  const job = told.fleet.jobs.get(keyOf('a')) as Job
+  expect(judged(told)).toMatchObject({ again: true })
+  const byHand: Job = { ...job, spec: { ...job.spec, executor: 'hand' } }
+  expect(verdict(byHand, 99, DEFAULT_LIMITS)).toMatchObject({ again: false, fault: { code: 'owner_away' } })
+})
+
 test('weather is waited out, twice as long each time, four times at most', () => {
   const pauses = [1, 2, 3].map(count => {
     const told = failed(...Array.from({ length: count }, () => ['transient'] as ['transient']))

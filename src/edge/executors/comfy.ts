@@ -7,6 +7,7 @@ import type { JobGauge } from '../../domain/gauge.ts'
 import type { Artifact } from '../../domain/job.ts'
 import type { Clock, Courier, Executor, Machine, Task, TaskOn } from '../../ports.ts'
 import { executionError } from '../../wire/comfy.ts'
+import { holdByHand } from './by-hand.ts'
 import { type ComfyApi, createComfyApi } from './comfy-api.ts'
 import { endFault } from './comfy-faults.ts'
 import { type ComfyFolders, findFolders } from './comfy-folders.ts'
@@ -219,6 +220,7 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
     restart: (machine, signal) => restartComfy(machine, signal),
 
     async run(task, machine, on, signal) {
+      if (task.spec.executor === 'hand') return holdByHand(clock, machine, on, signal)
       const scope = openScope(machine, signal)
       const api = createComfyApi(machine.reach(port), clock)
       let mayBeThere = task.resumed
