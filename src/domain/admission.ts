@@ -1,4 +1,5 @@
 // What a run can still afford: its cap less what was spent and what everything under way will still cost, the end of its pods included.
+import { podsOf } from './census.ts'
 import type { Fleet } from './fleet.ts'
 import { type Job, liveAttempt } from './job.ts'
 import type { Limits } from './limits.ts'
@@ -102,10 +103,6 @@ export function attemptCost(fleet: Fleet, pod: Pod, now: Millis, limits: Limits)
 
 export function runSpend(fleet: Fleet, run: Run, now: Millis): Micro {
   let sum = 0
-  for (const pod of fleet.pods.values()) if (pod.runId === run.id) sum += podCost(pod, now)
+  for (const pod of podsOf(fleet, run)) sum += podCost(pod, now)
   return sum
-}
-
-function podsOf(fleet: Fleet, run: Run): Pod[] {
-  return [...fleet.pods.values()].filter(pod => pod.runId === run.id)
 }

@@ -1,9 +1,10 @@
 // Limits of jobs and runs: what they cost and how long they take. Each of money is held together with the end of the pods it pays for.
 import { attemptCost, attemptsCost, endCost, runSpend } from './admission.ts'
+import { openJobs, openRuns, podsOf } from './census.ts'
 import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
-import { isSettled, type Job, liveAttempt } from './job.ts'
+import { type Job, liveAttempt } from './job.ts'
 import type { Limits } from './limits.ts'
 import { mayBill, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
@@ -39,8 +40,9 @@ export function ownCapReached(job: Job): FaultData {
 /** A run at a step of its money, or at its time. At 90 % what waits has to stay. */
 export function runLimits(fleet: Fleet, now: Millis): Fact[] {
   const facts: Fact[] = []
-  for (const run of fleet.runs.values()) {
-    if (run.status !== 'running' || !hasJob(fleet, run, job => !isSettled(job))) continue
+  for (const run of openRuns(fleet)) {
+    const jobs = openJobs(fleet).filter(job => job.runId === run.id)
+    if (jobs.length === 0) continue
     const { costMax, timeoutMs } = run.policy
     if (costMax !== null && run.budgetStep < 90) {
       const spent = runSpend(fleet, run, now)
@@ -48,7 +50,7 @@ export function runLimits(fleet: Fleet, now: Millis): Fact[] {
         if (run.budgetStep < percent && spent * 100 >= costMax * percent)
           facts.push({ type: 'run.budget_step', runId: run.id, percent, spent })
     }
-    if (!run.limitReached && run.budgetStep >= 90 && hasJob(fleet, run, job => job.status === 'waiting'))
+    if (!run.limitReached && run.budgetStep >= 90 && jobs.some(job => job.status === 'waiting'))
       facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'cost' })
     else if (run.limitReached !== 'time' && timeoutMs !== null && now - run.openedAt >= timeoutMs)
       facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'time' })
@@ -82,7 +84,7 @@ export function drain(fleet: Fleet, now: Millis, { limits }: World): Fact[] {
 
 /** Pods that the run cannot pay for any longer, those without a job first. */
 function beyondMeans(fleet: Fleet, run: Run, now: Millis, limits: Limits): Pod[] {
-  const pods = [...fleet.pods.values()].filter(pod => pod.runId === run.id && mayBill(pod))
+  const pods = podsOf(fleet, run).filter(mayBill)
   const ending = pods.filter(pod => pod.status === 'releasing').length
   if (pods.length === ending) return []
   let left = (run.policy.costMax as Micro) - runSpend(fleet, run, now)
@@ -123,9 +125,4 @@ const outOfTime: FaultData = {
 function runCapReached(run: Run): FaultData {
   const message = `the run reached its limit of ${formatUsd(run.policy.costMax ?? 0)}`
   return { kind: 'job', code: 'budget_reached', message, hint: 'Raise --max-cost.' }
-}
-
-function hasJob(fleet: Fleet, run: Run, is: (job: Job) => boolean): boolean {
-  for (const job of fleet.jobs.values()) if (job.runId === run.id && is(job)) return true
-  return false
 }

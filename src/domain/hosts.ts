@@ -35,6 +35,7 @@ export function forgiveHosts(fleet: Fleet, job: Job): void {
 
 /** Booting pods on a host to avoid, but for those that come after `hostAvoidTries` of the same run in a row. */
 export function avoidHosts(fleet: Fleet, now: Millis, limits: Limits): Fact[] {
+  if (fleet.hosts.size === 0) return []
   const facts: Fact[] = []
   const inARow = new Map<string, number>()
   for (const pod of fleet.pods.values()) {

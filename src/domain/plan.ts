@@ -2,6 +2,7 @@
 import { drainAccount, standstill } from './account.ts'
 import { openPurse, type Purse } from './admission.ts'
 import { drain, expireRun, jobLimits, runLimits } from './budget.ts'
+import { jobsOf, openJobs, openRuns, podsOf } from './census.ts'
 import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
@@ -143,16 +144,16 @@ function releasePods(fleet: Fleet, now: Millis, world: World): Fact[] {
 
 /** Waiting jobs, oldest first, onto ready pods without one. */
 function assign(fleet: Fleet, now: Millis, world: World): Fact[] {
-  const free = [...fleet.pods.values()].filter(
-    pod => pod.status === 'ready' && isUsable(pod) && !pod.jobKey && !pod.draining && !pod.linkLostAt,
-  )
+  const free: Pod[] = []
+  for (const pod of fleet.pods.values())
+    if (pod.status === 'ready' && isUsable(pod) && !pod.jobKey && !pod.draining && !pod.linkLostAt) free.push(pod)
   if (free.length === 0) return []
   const facts: Fact[] = []
   const purses = new Map<string, Purse>()
   // Who needs the memory of a certain pod freed comes before those that any pod will do for.
-  const jobs = openJobs(fleet).sort((a, b) => Number(toBeFreed(a) === null) - Number(toBeFreed(b) === null))
-  for (const job of jobs) {
-    if (job.status !== 'waiting' || job.dueAt > now || job.cancelRequested) continue
+  const due = openJobs(fleet).filter(job => job.status === 'waiting' && job.dueAt <= now && !job.cancelRequested)
+  const { bound = [], others = [] } = Object.groupBy(due, job => (toBeFreed(job) === null ? 'others' : 'bound'))
+  for (const job of [...bound, ...others]) {
     const run = fleet.runs.get(job.runId) as Run
     if (standstill(fleet, run.policy.provider)) continue
     const purse = purses.get(run.id) ?? openPurse(fleet, run, now, world.limits)
@@ -254,6 +255,7 @@ function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
 function closeRuns(fleet: Fleet): Fact[] {
   const facts: Fact[] = []
   for (const run of openRuns(fleet)) {
+    if (!jobsOf(fleet, run).every(isSettled)) continue
     // Jobs that it only follows belong to its outcome as well: they were asked for.
     const jobs = [...jobsOf(fleet, run), ...run.follows.flatMap(key => fleet.jobs.get(key) ?? [])]
     if (!jobs.every(isSettled) || jobs.some(job => job.runId !== run.id && isEnding(fleet, job.runId))) continue
@@ -282,21 +284,4 @@ export function outcomeOf(run: Run, jobs: Job[]): Exclude<RunStatus, 'running'> 
 
 function isReleasable(pod: Pod): boolean {
   return mayBill(pod) && pod.status !== 'releasing'
-}
-
-export function openRuns(fleet: Fleet): Run[] {
-  return [...fleet.runs.values()].filter(run => run.status === 'running')
-}
-
-/** Unsettled jobs of open runs, oldest first. */
-export function openJobs(fleet: Fleet): Job[] {
-  return [...fleet.jobs.values()].filter(job => !isSettled(job) && fleet.runs.get(job.runId)?.status === 'running')
-}
-
-export function jobsOf(fleet: Fleet, run: Run): Job[] {
-  return [...fleet.jobs.values()].filter(job => job.runId === run.id)
-}
-
-export function podsOf(fleet: Fleet, run: Run): Pod[] {
-  return [...fleet.pods.values()].filter(pod => pod.runId === run.id)
 }

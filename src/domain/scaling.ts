@@ -2,6 +2,7 @@
 import { standstill } from './account.ts'
 import { openPurse, ownCapPays, type Purse } from './admission.ts'
 import { ownCapReached } from './budget.ts'
+import { openJobs, openRuns, podsOf } from './census.ts'
 import type { Fact } from './event.ts'
 import type { Fleet } from './fleet.ts'
 import type { Job } from './job.ts'
@@ -16,13 +17,14 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
   const facts: Fact[] = []
   const needs = new Map<string, Need>()
   let number = fleet.pods.size
-  for (const run of fleet.runs.values()) {
-    if (run.status !== 'running' || standstill(fleet, run.policy.provider)) continue
-    const pods = [...fleet.pods.values()].filter(pod => pod.runId === run.id)
+  for (const run of openRuns(fleet)) {
+    if (standstill(fleet, run.policy.provider)) continue
+    const pods = podsOf(fleet, run)
     // A pod on its way out may still bill: it holds its place until it is proven gone.
     let room = run.policy.podsMax - pods.filter(pod => mayBill(pod) && pod.status !== 'stopped').length
+    if (room <= 0 || !openJobs(fleet).some(job => job.runId === run.id && job.status === 'waiting')) continue
     let perHourLeft = (run.policy.perHourMax ?? Number.POSITIVE_INFINITY) - hourly(pods)
-    const { left: jobs, purse } = match(fleet, run, now, world)
+    const { left: jobs, purse } = match(fleet, run, unused(pods), now, world)
     let isShort = false
     let isBare = !pods.some(pod => mayBill(pod) && pod.status !== 'stopped')
     for (const job of jobs) {
@@ -60,12 +62,11 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
 /** Usable pods of open runs that no waiting job will need. With `keep`, ready pods stay while there is money for what waits. */
 export function surplus(fleet: Fleet, now: Millis, world: World): Pod[] {
   const found: Pod[] = []
-  for (const run of fleet.runs.values()) {
-    if (run.status !== 'running') continue
-    const { free, left, isShort } = match(fleet, run, now, world)
-    const pods = [...fleet.pods.values()].filter(
-      pod => pod.runId === run.id && mayBill(pod) && pod.status !== 'stopped',
-    )
+  for (const run of openRuns(fleet)) {
+    const idle = unused(podsOf(fleet, run))
+    if (idle.length === 0) continue
+    const { free, left, isShort } = match(fleet, run, idle, now, world)
+    const pods = podsOf(fleet, run).filter(pod => mayBill(pod) && pod.status !== 'stopped')
     // A kept pod that takes the only place keeps it from the pod that a job waits for.
     const isInTheWay = left.length > 0 && pods.length >= run.policy.podsMax
     const keep = run.policy.keep && !isShort && !isInTheWay && run.limitReached === null
@@ -77,10 +78,10 @@ export function surplus(fleet: Fleet, now: Millis, world: World): Pod[] {
 /** Pods that turned out dearer than they were offered, newest first, until the rest keeps the limit for the hour. */
 export function priceLimits(fleet: Fleet): Fact[] {
   const facts: Fact[] = []
-  for (const run of fleet.runs.values()) {
+  for (const run of openRuns(fleet)) {
     const { perHourMax } = run.policy
-    if (run.status !== 'running' || perHourMax === null) continue
-    const pods = [...fleet.pods.values()].filter(pod => pod.runId === run.id && pod.status !== 'releasing')
+    if (perHourMax === null) continue
+    const pods = podsOf(fleet, run).filter(pod => pod.status !== 'releasing')
     let sum = hourly(pods)
     for (const pod of pods.reverse()) {
       if (sum <= perHourMax) break
@@ -105,26 +106,31 @@ type Matched = {
   isShort: boolean
 }
 
+function unused(pods: readonly Pod[]): Pod[] {
+  return pods.filter(pod => isUsable(pod) && !pod.jobKey && !pod.draining)
+}
+
 /** Greedy, jobs oldest first, ready pods before booting ones; what stays over on each side. */
-function match(fleet: Fleet, run: Run, now: Millis, world: World): Matched {
-  const free = [...fleet.pods.values()].filter(
-    pod => pod.runId === run.id && isUsable(pod) && !pod.jobKey && !pod.draining,
-  )
-  free.sort((a, b) => Number(b.status === 'ready') - Number(a.status === 'ready'))
+function match(fleet: Fleet, run: Run, pods: readonly Pod[], now: Millis, world: World): Matched {
+  const free = pods.toSorted((a, b) => Number(b.status === 'ready') - Number(a.status === 'ready'))
   const left: Job[] = []
   const purse = openPurse(fleet, run, now, world.limits)
   let isShort = false
   // While a person is needed nothing new starts, so no pod is kept waiting for it on the meter.
   if (standstill(fleet, run.policy.provider)) return { free, left, purse, isShort }
-  for (const job of fleet.jobs.values()) {
-    if (job.runId !== run.id || job.status !== 'waiting' || job.cancelRequested) continue
+  const place = (job: Job) => {
+    if (free.length === 0) return -1
     const need = needOf(job.spec, run.policy, job.vramGbAbove)
-    const at = free.findIndex(pod => {
+    return free.findIndex(pod => {
       if (!fits(pod, need)) return false
       const pays = purse.takeJob(job, pod)
       if (!pays) isShort = true
       return pays
     })
+  }
+  for (const job of openJobs(fleet)) {
+    if (job.runId !== run.id || job.status !== 'waiting' || job.cancelRequested) continue
+    const at = place(job)
     if (at >= 0) free.splice(at, 1)
     // A job in its backoff keeps a free pod from being released, but orders none.
     else if (job.dueAt <= now) left.push(job)
@@ -132,7 +138,7 @@ function match(fleet: Fleet, run: Run, now: Millis, world: World): Matched {
   return { free, left, purse, isShort }
 }
 
-function hourly(pods: Pod[]): number {
+function hourly(pods: readonly Pod[]): number {
   let sum = 0
   for (const pod of pods) for (const meter of pod.meters) if (meter.to === null && mayBill(pod)) sum += meter.perHour
   return sum

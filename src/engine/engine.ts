@@ -1,11 +1,12 @@
 // The imperative shell: journal → plan → effects, until nothing is left to do. It decides nothing itself.
 
+import { openRuns } from '../domain/census.ts'
 import { type Effect, effectKey, effects } from '../domain/effect.ts'
 import type { Fact } from '../domain/event.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import { type Need, needKey } from '../domain/placement.ts'
-import { openRuns, plan } from '../domain/plan.ts'
+import { plan } from '../domain/plan.ts'
 import { mayBill, type Offer } from '../domain/pod.ts'
 import type { World } from '../domain/world.ts'
 import type { Context, EngineOptions } from './context.ts'
