@@ -8,6 +8,7 @@ import { type Screen, textOf } from '../../src/tui/screen.ts'
 import { attribute, type Colours, palette } from '../../src/tui/style.ts'
 import { settle, update } from '../../src/tui/update.ts'
 import { view } from '../../src/tui/view.ts'
+import { cpuMs } from './cpu.ts'
 import { busyWorld, factsOf, RUN, SECOND, type World } from './fleets.ts'
 
 const TROUBLE = [
@@ -115,10 +116,11 @@ test('colours are read as terminals read them, and end with their line', () => {
 test('a line of a megabyte, whatever it is full of, takes no longer than a frame may', () => {
   for (const filler of ['x', '字', '\x1b[31m', '\x1b]', '\x9b', 'a ', '\u0301', '\r50%', 'CUDA error: ', '😀']) {
     const d = desk(Array.from({ length: 5 }, () => filler.repeat(Math.ceil(1_000_000 / filler.length))))
-    const before = performance.now()
-    for (let round = 0; round < 3; round++) d.press('w', 't')
-    expect(d.text().split('\n').length).toBe(25)
-    expect(performance.now() - before, JSON.stringify(filler)).toBeLessThan(1500)
+    const ms = cpuMs(() => {
+      for (let round = 0; round < 3; round++) d.press('w', 't')
+      expect(d.text().split('\n').length).toBe(25)
+    })
+    expect(ms, JSON.stringify(filler)).toBeLessThan(1500)
   }
 })
 

@@ -28,10 +28,9 @@ test('it paints the jobs in the alternate screen and gives the terminal back on 
   timeout: TIMEOUT_MS,
 }, async () => {
   const t = open(['viewer'])
-  await t.until(/› ?job-001 .*rendering/)
+  await t.until(text => /› ?job-001 .*rendering/.test(text) && t.row(29).includes('q leave'))
   expect(t.isAlternate()).toBe(true)
   expect(t.isPasteBracketed()).toBe(true)
-  expect(t.row(29)).toContain('q leave')
   t.press('q')
   expect(await t.ended()).toEqual({ code: 0, told: [{ left: 'viewer' }] })
   await expectRestored(t)

@@ -1,0 +1,137 @@
+// The dashboard with 1,000 jobs, all changing, beside htop and btop on terminals of the same size at the same time.
+import { execFile } from 'node:child_process'
+import { accessSync, constants, readdirSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { type Bench, compared, limited, type Row } from './row.ts'
+import { COLUMNS, ROWS, type Watched, watch } from './watched.ts'
+
+const WARM_UP_MS = 5000
+const WINDOW_MS = 20_000
+const KEYS = 200
+const KEY_GAP_MS = 23
+
+const script = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+
+type Use = { cpu: number; bytes: number }
+
+export const tui: Bench = {
+  async run(say) {
+    const processes = readdirSync('/proc').filter(name => /^\d+$/.test(name)).length
+    say(
+      `${COLUMNS} × ${ROWS}, 1,000 jobs; htop and btop show the ${processes} processes of this machine, load ${load()}`,
+    )
+    const rows: Row[] = []
+    for (const hz of [1, 10]) {
+      say(`CPU at ${hz} Hz: ${(WARM_UP_MS + WINDOW_MS) / 1000} s …`)
+      const [ours, htop, btop] = await sideBySide(hz)
+      rows.push(compared(`CPU at ${hz} Hz`, ours!.cpu, '%', 'htop', htop?.cpu ?? null, hz === 1 ? 2 : null))
+      rows.push(compared(`CPU at ${hz} Hz`, ours!.cpu, '%', 'btop', btop?.cpu ?? null, null))
+      rows.push(compared(`written at ${hz} Hz`, ours!.bytes, 'B/s', 'htop', htop?.bytes ?? null, null))
+      rows.push(compared(`written at ${hz} Hz`, ours!.bytes, 'B/s', 'btop', btop?.bytes ?? null, null))
+    }
+    say(`${KEYS} keys at 10 Hz …`)
+    const times = await keyTimes()
+    rows.push(limited('key to screen, p50', at(times, 0.5), 'ms', null))
+    rows.push(limited('key to screen, p95', at(times, 0.95), 'ms', 10))
+    say('100,000 frames: a minute or two …')
+    const frames = await framesMade()
+    rows.push(limited('CPU time a frame, median', frames.frameMs, 'ms', 0.5))
+    rows.push(limited('CPU time a frame, least', frames.frameMsLow, 'ms', null))
+    rows.push(limited('an unchanged frame', frames.unchangedBytes, 'B', 0))
+    rows.push(limited('a frame', frames.frameBytes, 'B', null))
+    rows.push(limited(`heap after ${frames.frames.toLocaleString('en')} frames`, frames.heapMb, 'MB', 1))
+    say(`load at the end ${load()}`)
+    return rows
+  },
+}
+
+/** All three over one window: what else the machine does hits them alike. null = not installed. */
+async function sideBySide(hz: number): Promise<(Use | null)[]> {
+  const ours = watch(process.execPath, [script('./dashboard-process.ts'), String(hz)])
+  // Both as they come, but for their pace: tenths of a second, milliseconds.
+  const htop = installed('htop') ? watch('htop', ['-d', String(10 / hz)]) : null
+  const btop = installed('btop')
+    ? watch('btop', ['--utf-force'], { path: 'btop/btop.conf', text: `update_ms = ${1000 / hz}\n` })
+    : null
+  const all = [ours, htop, btop]
+  try {
+    await Promise.all(all.map(one => one?.started))
+    await sleep(WARM_UP_MS)
+    const from = performance.now()
+    const before = all.map(used)
+    await sleep(WINDOW_MS)
+    const seconds = (performance.now() - from) / 1000
+    return all.map((one, index) => {
+      const now = used(one)
+      const then = before[index]
+      if (!now || !then) return null
+      return { cpu: (now.cpu - then.cpu) / seconds / 10, bytes: (now.bytes - then.bytes) / seconds }
+    })
+  } finally {
+    await Promise.all(all.map(one => one?.end()))
+  }
+}
+
+/** CPU in milliseconds so far. */
+function used(one: Watched | null): Use | null {
+  return one && { cpu: one.cpuMs(), bytes: one.bytes() }
+}
+
+/** From the key to the moment the row it selects is read from the terminal, ascending. */
+async function keyTimes(): Promise<number[]> {
+  const screen = watch(process.execPath, [script('./dashboard-process.ts'), '10'])
+  try {
+    await screen.seen('›')
+    await sleep(WARM_UP_MS)
+    const times: number[] = []
+    for (let n = 0; n < KEYS; n++) {
+      const seen = screen.seen('›')
+      const from = performance.now()
+      screen.press(n % 2 === 0 ? '\x1b[B' : '\x1b[A')
+      times.push((await seen) - from)
+      await sleep(KEY_GAP_MS)
+    }
+    return times.toSorted((a, b) => a - b)
+  } finally {
+    await screen.end()
+  }
+}
+
+type Frames = {
+  frameMs: number
+  frameMsLow: number
+  frameBytes: number
+  unchangedBytes: number
+  heapMb: number
+  frames: number
+}
+
+async function framesMade(): Promise<Frames> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', script('./frames-process.ts')])
+  return JSON.parse(stdout) as Frames
+}
+
+function at(sorted: readonly number[], share: number): number {
+  return sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
+}
+
+function installed(name: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some(folder => {
+    try {
+      accessSync(join(folder, name), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+function load(): string {
+  return loadavg()
+    .map(value => value.toFixed(1))
+    .join(' ')
+}
