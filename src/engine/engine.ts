@@ -51,6 +51,8 @@ export function startEngine(options: EngineOptions): Engine {
   const asking = new Set<string>()
   const world: World = { offers, home8: options.home8, limits: options.limits }
   const running = new Map<string, { abort: AbortController; done: Promise<void> }>()
+  /** The event up to which all that must be under way is; null after an effect began or ended. */
+  let alignedAt: number | null = null
   const stopping = new AbortController()
   let wake: () => void = () => {}
   let settle: { resolve: () => void; reject: (error: unknown) => void } = { resolve() {}, reject() {} }
@@ -105,18 +107,23 @@ export function startEngine(options: EngineOptions): Engine {
       .catch(crash)
       .finally(() => {
         running.delete(effectKey(effect))
+        alignedAt = null
         wake()
       })
     running.set(effectKey(effect), { abort, done })
   }
 
   const align = () => {
+    if (alignedAt === journal.fleet.seq) return
+    alignedAt = journal.fleet.seq
     const wanted = new Map(effects(journal.fleet).map(effect => [effectKey(effect), effect]))
     for (const [key, { abort }] of running) if (!wanted.has(key)) abort.abort('unwanted')
     for (const [key, effect] of wanted) {
       const present = running.get(key)
-      if (!present) launch(effect)
-      else if (effect.kind === 'run' && effect.cancel) present.abort.abort('cancel')
+      if (!present) {
+        launch(effect)
+        alignedAt = null
+      } else if (effect.kind === 'run' && effect.cancel) present.abort.abort('cancel')
     }
   }
 

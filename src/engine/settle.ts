@@ -41,7 +41,7 @@ export async function within<T>(
   const late = new AbortController()
   const over = new AbortController()
   const all = AbortSignal.any([signal, late.signal])
-  void clock.sleep(ms, AbortSignal.any([signal, over.signal])).then(() => late.abort('late'))
+  void clock.sleep(ms, over.signal).then(() => late.abort('late'))
   const asked = settle(() => work(all)).catch((error: unknown) => {
     if (all.aborted) return null
     throw error

@@ -37,8 +37,8 @@ export function createChance(seed: number): Chance {
 type Timer = { at: number; order: number; ring: (() => void) | null }
 
 export type VirtualClock = Clock & {
-  /** Like `sleep`, ended early by any of several signals: much cheaper than a signal made of them. */
-  sleepUnless(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void>
+  /** Like `sleep`, ended early by either of two signals: much cheaper than a signal made of them. */
+  sleepUnless(ms: number, one?: AbortSignal, other?: AbortSignal): Promise<void>
   /** Everything that can happen now has happened; then, unless it is `over`, the next sleeper wakes. False when nobody sleeps. */
   step(over?: () => boolean): Promise<boolean>
   /** Time passes and no sleeper is woken before it is over: the machine was asleep. */
@@ -52,17 +52,31 @@ export function createClock(chance: Chance): VirtualClock {
   const heap: Timer[] = []
   let now = BEGINNING
   let order = 0
-  const sleepUnless = (ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> => {
-    if (signals.some(signal => signal?.aborted)) return Promise.resolve()
+  /** Who sleeps until a signal: one listener for all of them, for listeners are dear and most sleepers wake by themselves. */
+  const sleepers = new WeakMap<AbortSignal, Set<() => void>>()
+  const sleepersOf = (signal: AbortSignal): Set<() => void> => {
+    const known = sleepers.get(signal)
+    if (known) return known
+    const rings = new Set<() => void>()
+    sleepers.set(signal, rings)
+    signal.addEventListener('abort', () => rings.forEach(ring => void ring()), { once: true })
+    return rings
+  }
+  const sleepUnless = (ms: number, one?: AbortSignal, other?: AbortSignal): Promise<void> => {
+    if (one?.aborted || other?.aborted) return Promise.resolve()
     return new Promise(resolve => {
+      const rings = one && sleepersOf(one)
+      const others = other && sleepersOf(other)
       const ring = () => {
         timer.ring = null
-        for (const signal of signals) signal?.removeEventListener('abort', ring)
+        rings?.delete(ring)
+        others?.delete(ring)
         resolve()
       }
       const timer: Timer = { at: now + Math.max(0, ms), order: order++, ring }
       push(heap, timer)
-      for (const signal of signals) signal?.addEventListener('abort', ring, { once: true })
+      rings?.add(ring)
+      others?.add(ring)
     })
   }
   return {

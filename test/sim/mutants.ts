@@ -247,8 +247,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'a pause before the next try is not kept',
     file: 'domain/plan.ts',
-    search: "job.status !== 'waiting' || job.dueAt > now || job.cancelRequested) continue\n    const run",
-    replace: "job.status !== 'waiting' || job.cancelRequested) continue\n    const run",
+    search: "job.status === 'waiting' && job.dueAt <= now && !job.cancelRequested",
+    replace: "job.status === 'waiting' && !job.cancelRequested",
   },
   {
     name: 'an attempt does not end with its pod',
@@ -310,8 +310,8 @@ export const MUTANTS: Mutant[] = [
   {
     name: 'jobs start although 90 % of the money is spent',
     file: 'domain/budget.ts',
-    search: 'run.budgetStep >= 90 && hasJob',
-    replace: 'run.budgetStep >= 100 && hasJob',
+    search: 'run.budgetStep >= 90 && jobs.some',
+    replace: 'run.budgetStep >= 100 && jobs.some',
     inBudget: true,
   },
   {

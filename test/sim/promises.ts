@@ -292,7 +292,7 @@ export function createPromises(world: World): Promises {
       if (accounted < billed) forbid(`${pod.id} is accounted at ${accounted} and was billed ${cloud.billed(real)}`)
     }
     const again = emptyFleet()
-    for (const event of world.events) apply(again, JSON.parse(JSON.stringify(event)))
+    for (const event of JSON.parse(JSON.stringify(world.events))) apply(again, event)
     if (!same(again, fleet)) forbid('the journal folded again gives another fleet')
   }
 
@@ -330,6 +330,8 @@ function equal(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (a instanceof Map || b instanceof Map) return a instanceof Map && b instanceof Map && equal([...a], [...b])
+  if (Array.isArray(a) || Array.isArray(b))
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((one, at) => equal(one, b[at]))
   const keys = Object.keys(a)
   if (keys.length !== Object.keys(b).length) return false
   return keys.every(key => equal(a[key as keyof typeof a], b[key as keyof typeof b]))
