@@ -12,23 +12,38 @@ export type Spending = {
 /** `steps` ≥ 1 steps between `from` and `to`; what lies outside is left out. */
 export function spendingOf(entries: readonly Entry[], from: Millis, to: Millis, steps: number): Spending {
   const stepMs = Math.max(1, to - from) / steps
+  const stepOf = (at: Millis) => Math.max(0, Math.min(steps - 1, Math.floor((at - from) / stepMs)))
   const byCause = new Map<Cause, number[]>()
-  for (const entry of entries) {
-    if (entry.micro === 0 || entry.to < from || entry.from > to) continue
-    const values = byCause.get(entry.cause) ?? new Array<number>(steps).fill(0)
-    byCause.set(entry.cause, values)
-    const stepOf = (at: Millis) => Math.max(0, Math.min(steps - 1, Math.floor((at - from) / stepMs)))
-    const perMs = entry.to > entry.from ? entry.micro / (entry.to - entry.from) : 0
+  // By how much the rate rises or falls with each step: an entry costs the same to add, however many steps it lasts.
+  const rises = new Map<Cause, number[]>()
+  for (const { cause, micro, from: start, to: end } of entries) {
+    if (micro === 0 || end < from || start > to) continue
+    const values = valuesOf(byCause, cause, steps)
+    const first = stepOf(start)
+    const last = stepOf(end)
     // A correction has no length: all of it belongs to its moment.
-    if (perMs === 0) values[stepOf(entry.from)]! += entry.micro
-    else
-      for (let step = stepOf(entry.from); step <= stepOf(entry.to); step++) {
-        const start = Math.max(entry.from, from + step * stepMs)
-        const end = Math.min(entry.to, from + (step + 1) * stepMs)
-        values[step]! += perMs * Math.max(0, end - start)
-      }
+    const perMs = end > start ? micro / (end - start) : 0
+    if (perMs === 0) values[first]! += micro
+    else if (first === last) values[first]! += perMs * Math.max(0, Math.min(end, to) - Math.max(start, from))
+    else {
+      values[first]! += perMs * (from + (first + 1) * stepMs - Math.max(start, from))
+      values[last]! += perMs * (Math.min(end, to) - (from + last * stepMs))
+      const changes = valuesOf(rises, cause, steps)
+      changes[first + 1]! += perMs
+      changes[last]! -= perMs
+    }
+  }
+  for (const [cause, changes] of rises) {
+    const values = valuesOf(byCause, cause, steps)
+    for (const [step, perMs] of addedUp(changes).entries()) values[step]! += perMs * stepMs
   }
   return { from, stepMs, byCause }
+}
+
+function valuesOf(byCause: Map<Cause, number[]>, cause: Cause, steps: number): number[] {
+  const values = byCause.get(cause) ?? new Array<number>(steps).fill(0)
+  byCause.set(cause, values)
+  return values
 }
 
 /** Running sums: what had been spent at the end of each step. */

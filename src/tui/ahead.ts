@@ -2,12 +2,14 @@
 import { type Estimate, estimateRun, jobLeft, type ProgressOf } from '../domain/estimate.ts'
 import type { Job } from '../domain/job.ts'
 import { formatClock, formatUsd, type Millis } from '../domain/units.ts'
-import { type Facts, sinceEvent } from './model.ts'
+import { type Facts, forAWhile } from './model.ts'
 import { gaugeOf, isJobGaugeOld } from './state.ts'
 import { clockTime } from './story.ts'
 
 // Beyond this a time of day would be taken for today's.
 const CLOCK_MS = 20 * 3_600_000
+// It looks at every job, and tells minutes.
+const ESTIMATE_MS = 5000
 
 function progressIn(facts: Facts): ProgressOf {
   return job => {
@@ -16,23 +18,18 @@ function progressIn(facts: Facts): ProgressOf {
   }
 }
 
-/** Of the runs on this screen together; null before there is one for each. Good for a second. */
+/** Of the runs on this screen together; null before there is one for each. */
 function estimateOf(facts: Facts): Estimate | null {
-  const kept = sinceEvent(facts, 'estimate', () => ({ second: -1, value: null as Estimate | null }))
-  const second = Math.floor(facts.now / 1000)
-  if (kept.second === second) return kept.value
-  kept.second = second
-  kept.value = null
-  for (const run of facts.fleet.runs.values()) {
-    if (run.status !== 'running' || (facts.runId !== null && run.id !== facts.runId)) continue
-    const one = estimateRun(facts.fleet, run.id, progressIn(facts), facts.now)
-    if (!one) {
-      kept.value = null
-      break
+  return forAWhile(facts, 'estimate', ESTIMATE_MS, () => {
+    let all: Estimate | null = null
+    for (const run of facts.fleet.runs.values()) {
+      if (run.status !== 'running' || (facts.runId !== null && run.id !== facts.runId)) continue
+      const one = estimateRun(facts.fleet, run.id, progressIn(facts), facts.now)
+      if (!one) return null
+      all = all ? together(all, one) : one
     }
-    kept.value = kept.value ? together(kept.value, one) : one
-  }
-  return kept.value
+    return all
+  })
 }
 
 function together(a: Estimate, b: Estimate): Estimate {

@@ -68,6 +68,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   let stopFrames = every(pace, frame)
   let isSuspended = false
   let cancelWait: (() => void) | null = null
+  const held = new Map<string, unknown>()
   let lasting = { fleet: source.fleet(), seq: -1, memo: new Map<string, unknown>() }
 
   function facts(): Facts {
@@ -94,6 +95,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       zone: at => -new Date(at).getTimezoneOffset(),
       frame: new Map(),
       lasting: lasting.memo,
+      held,
     }
   }
 

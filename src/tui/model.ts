@@ -88,6 +88,8 @@ export type Facts = {
   frame: Map<string, unknown>
   /** Worked out since the last event, see `sinceEvent`. */
   lasting: Map<string, unknown>
+  /** Worked out in earlier frames, see `forAWhile`; held by this screen for life, so its names are few. */
+  held: Map<string, unknown>
 }
 
 /** Facts do not change while a frame is made: what several panels need is worked out by the first. `name` says what from. */
@@ -98,6 +100,16 @@ export function once<T>(facts: Facts, name: string, make: () => T): T {
 /** As `once`, for what follows from the fleet alone: it holds until the next event, over many frames. */
 export function sinceEvent<T>(facts: Facts, name: string, make: () => T): T {
   return kept(facts.lasting, name, make)
+}
+
+/** As `once`, for what is dear to work out and slow to change: good for `ms`, whatever happens meanwhile. */
+export function forAWhile<T>(facts: Facts, name: string, ms: number, make: () => T): T {
+  const period = Math.floor(facts.now / ms)
+  const before = facts.held.get(name) as { period: number; value: T } | undefined
+  if (before?.period === period) return before.value
+  const value = make()
+  facts.held.set(name, { period, value })
+  return value
 }
 
 function kept<T>(memo: Map<string, unknown>, name: string, make: () => T): T {

@@ -1,21 +1,20 @@
-// The only file that knows blessed: takes a screen of cells, lets blessed find the difference, and never waits for the terminal.
+// The only file that knows blessed: takes a screen of cells, writes what differs from the last one, and never waits for the terminal.
 //
-// Why it looks like this (seen with blessed 0.1.81 on Node 26): blessed gets one box that fills its cells and sets dirty lines;
-// an input that never speaks (its key parser splits sequences); an output of ours, because its own blocks on a stopped terminal;
-// none of its process listeners, because they decide exit codes.
+// Why it looks like this (seen with blessed 0.1.81 on Node 26): blessed takes the terminal and gives it back, the cells are ours
+// (decision 13); it gets an input that never speaks (its key parser splits sequences), an output of ours, because its own blocks on
+// a stopped terminal, and none of its process listeners, because they decide exit codes.
 import { EventEmitter } from 'node:events'
 import { writeSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import blessed from 'blessed'
+import { difference } from './diff.ts'
 import type { Screen } from './screen.ts'
 
 declare module 'blessed' {
   namespace Widgets {
     interface Screen {
-      lines: ([number, string][] & { dirty: boolean })[]
       enter(): void
       leave(): void
-      alloc(dirty?: boolean): void
     }
     interface BlessedProgram {
       cols: number
@@ -46,6 +45,7 @@ export type Painter = {
 
 // Bracketed paste on; alternate scroll off, or the wheel would come as arrow keys.
 const ENTER = '\x1b[?2004h\x1b[?1007l'
+const CLEAR = '\x1b[m\x1b[H\x1b[2J'
 // CAN ends a sequence that was cut off; then synchronized output, paste and attributes as they were.
 const LEAVE = '\x18\x1b[?2026l\x1b[?2004l\x1b[?1007h\x1b[?1006l\x1b[?1000l\x1b[m\x1b[?25h'
 // Presses and the wheel, in decimal coordinates; never motion, which floods a slow line (contracts/terminal B4).
@@ -75,8 +75,7 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean, tmux: bo
     rows: output.rows || 24,
     write(text: string): boolean {
       if (captured !== null) captured += text
-      // Synchronized output: the terminal shows the frame at once or not at all (harmless where it is unknown).
-      else if (text !== '') output.write(`\x1b[?2026h${text}\x1b[?2026l`)
+      else if (text !== '') output.write(text)
       return true
     },
   })
@@ -98,25 +97,15 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean, tmux: bo
   screen.program.flush()
   output.write(ENTER)
 
+  /** What is on the terminal; null: nobody knows. */
   let shown: Screen | null = null
-  let wanted: Screen | null = null
-  const box = blessed.box({ parent: screen, top: 0, left: 0, width: '100%', height: '100%' })
-  box.render = () => {
-    if (wanted) fillCells(screen.lines, wanted, shown)
-    return undefined as never
-  }
-
-  function forget(): void {
-    shown = null
-    screen.alloc(true)
-  }
 
   function resize(): void {
     sink.columns = output.columns || sink.columns
     sink.rows = output.rows || sink.rows
     screen.program.cols = sink.columns
     screen.program.rows = sink.rows
-    if (!isPaused) forget()
+    shown = null
   }
   output.on('resize', resize)
   // A terminal that went away is no reason to fall over, also after the screen is closed.
@@ -139,14 +128,14 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean, tmux: bo
     paint(next) {
       if (!isOpen || isPaused || output.writableLength > 0) return false
       if (next.width !== sink.columns || next.height !== sink.rows) return false
-      wanted = next
-      screen.render()
-      screen.program.flush()
+      const text = shown ? difference(next, shown) : CLEAR + difference(next, null)
+      // Synchronized output: the terminal shows the frame at once or not at all (harmless where it is unknown).
+      if (text !== '') output.write(`\x1b[?2026h${text}\x1b[?2026l`)
       shown = next
       return true
     },
     repaint() {
-      if (isOpen && !isPaused) forget()
+      shown = null
     },
     copy(text) {
       const base64 = Buffer.from(text).toString('base64')
@@ -171,6 +160,7 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean, tmux: bo
       isPaused = false
       setBlocking(tty, false)
       screen.enter()
+      screen.program.flush()
       output.write(hasMouse ? ENTER + MOUSE_ON : ENTER)
       resize()
     },
@@ -182,25 +172,6 @@ export function openPainter(output: NodeJS.WriteStream, ascii: boolean, tmux: bo
       captured = ''
       screen.destroy()
     },
-  }
-}
-
-/** Copies what changed into blessed's cells and marks those rows; blessed then compares them with what is on the terminal. */
-function fillCells(lines: blessed.Widgets.Screen['lines'], next: Screen, before: Screen | null): void {
-  const { width, height, chars, attributes } = next
-  for (let y = 0; y < height; y++) {
-    const line = lines[y]
-    if (!line) return
-    for (let x = 0, at = y * width; x < width; x++, at++) {
-      if (before && before.chars[at] === chars[at] && before.attributes[at] === attributes[at]) continue
-      const cell = line[x]
-      if (!cell) break
-      const codePoint = chars[at] ?? 0x20
-      cell[0] = attributes[at] ?? 0
-      // The second half of a wide character is an empty cell: nothing is written, the terminal has moved on by itself.
-      cell[1] = codePoint === 0 ? '' : String.fromCodePoint(codePoint)
-      line.dirty = true
-    }
   }
 }
 

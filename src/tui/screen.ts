@@ -39,23 +39,27 @@ export function put(
   width: number = screen.width,
 ): number {
   if (y < 0 || y >= screen.height || x < 0) return x
+  const { chars, attributes, ascii } = screen
+  const row = y * screen.width
   const end = Math.min(screen.width, x + width)
   let column = x
   for (let i = 0; i < text.length; i++) {
-    let codePoint = text.codePointAt(i) ?? 0x20
-    if (codePoint > 0xffff) i++
-    if (codePoint < 0x20 || (codePoint >= 0x7f && codePoint < 0xa0)) codePoint = 0x20
+    let codePoint = text.charCodeAt(i)
+    if (codePoint >= 0xd800 && codePoint < 0xdc00) {
+      codePoint = text.codePointAt(i) ?? 0x20
+      if (codePoint > 0xffff) i++
+    } else if (codePoint < 0x20 || (codePoint >= 0x7f && codePoint < 0xa0)) codePoint = 0x20
     const cells = charWidth(codePoint)
-    if (screen.ascii) codePoint = asciiOf(codePoint)
+    if (ascii) codePoint = asciiOf(codePoint)
     if (column + cells > end) break
-    const at = y * screen.width + column
+    const at = row + column
     unpair(screen, at, y)
     if (cells === 2) unpair(screen, at + 1, y)
-    screen.chars[at] = codePoint
-    screen.attributes[at] = attribute
+    chars[at] = codePoint
+    attributes[at] = attribute
     if (cells === 2) {
-      screen.chars[at + 1] = screen.ascii ? 0x20 : 0
-      screen.attributes[at + 1] = attribute
+      chars[at + 1] = ascii ? 0x20 : 0
+      attributes[at + 1] = attribute
     }
     column += cells
   }
@@ -68,9 +72,17 @@ function unpair(screen: Screen, at: number, y: number): void {
   else if (at + 1 < (y + 1) * screen.width && screen.chars[at + 1] === 0) screen.chars[at + 1] = 0x20
 }
 
-export function fill(screen: Screen, region: Region, text: string, attribute: Attribute): void {
-  const line = text.repeat(Math.max(0, region.width))
-  for (let y = region.y; y < region.y + region.height; y++) put(screen, region.x, y, line, attribute, region.width)
+export function clear(screen: Screen, region: Region): void {
+  const x = Math.max(0, region.x)
+  const end = Math.min(screen.width, region.x + region.width)
+  if (end <= x) return
+  for (let y = Math.max(0, region.y); y < Math.min(screen.height, region.y + region.height); y++) {
+    const row = y * screen.width
+    unpair(screen, row + x, y)
+    unpair(screen, row + end - 1, y)
+    screen.chars.fill(0x20, row + x, row + end)
+    screen.attributes.fill(screen.ink.plain, row + x, row + end)
+  }
 }
 
 /** Lays the selection over a row: characters stay. */
@@ -82,7 +94,7 @@ export function select(screen: Screen, x: number, y: number, width: number): voi
 /** An empty frame with a title; answers what is inside. */
 export function frame(screen: Screen, region: Region, title: string, attribute: Attribute = screen.ink.frame): Region {
   const { x, y, width, height } = region
-  fill(screen, region, ' ', screen.ink.plain)
+  clear(screen, region)
   const line = '─'.repeat(Math.max(0, width - 2))
   put(screen, x, y, `┌${line}┐`, attribute, width)
   put(screen, x, y + height - 1, `└${line}┘`, attribute, width)

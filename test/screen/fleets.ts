@@ -327,6 +327,7 @@ export function factsOf(world: World, changes: Partial<Facts> = {}): Facts {
     zone: () => 0,
     frame: new Map(),
     lasting: new Map(),
+    held: new Map(),
     ...changes,
   }
 }

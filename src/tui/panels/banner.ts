@@ -47,11 +47,14 @@ function allBanners(facts: Facts, model: Model): Banner[] {
     if (balance) add('bad', `✗ ${name}: the balance is low${balanceWords(balance.level)} · Add credit`)
   const run = runOfScreen(facts)
   const live = livePods(facts)
-  for (const pod of live) {
+  const { ending, lost } = sinceEvent(facts, 'pods in trouble', () => ({
+    ending: live.filter(pod => pod.status === 'releasing'),
+    lost: live.filter(pod => pod.linkLostAt !== null),
+  }))
+  for (const pod of ending) {
     const text = slowEnd(pod, facts.now)
     if (text) add('bad', text)
   }
-  const lost = live.filter(pod => pod.linkLostAt !== null)
   if (lost[0]) add('bad', unknown(lost[0], lost.length - 1, facts))
   if (run && run.status !== 'running') add(RUN_WORDS[run.status].ink, summary(facts, model))
   if (!facts.engineAlive && live.length > 0)
@@ -77,7 +80,7 @@ function allBanners(facts: Facts, model: Model): Banner[] {
 
 /** A termination that takes too long: how long, what it costs, and how to end it by hand. */
 function slowEnd(pod: Pod, now: Millis): string | null {
-  if (pod.status !== 'releasing' || pod.releaseAt === null || now - pod.releaseAt < RELEASE_SLOW_MS) return null
+  if (pod.releaseAt === null || now - pod.releaseAt < RELEASE_SLOW_MS) return null
   const since = formatClock(now - pod.releaseAt)
   const cost = `${formatUsd(pod.meters.at(-1)?.perHour ?? pod.offer.perHour)}/h`
   return `✗ ${pod.id} is not proven gone ${since} after it was to end, ${cost}: end it at ${pod.provider} by hand, ${pod.name}${pod.ref ? ` (${pod.ref})` : ''}`

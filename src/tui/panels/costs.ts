@@ -2,7 +2,7 @@
 import { CAUSES, type Cause, type Entry, ledger } from '../../domain/ledger.ts'
 import { addedUp, type CauseTotal, type Spending, spendingOf, totalsByCause } from '../../domain/spending.ts'
 import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
-import { type Facts, sinceEvent } from '../model.ts'
+import { type Facts, forAWhile } from '../model.ts'
 import { drawAreas, drawAxes, drawLines, niceCeiling, type Series, usesMarks } from '../plot.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import { runOfScreen } from '../state.ts'
@@ -30,6 +30,8 @@ const OTHER = [252, 15, 'O'] as const
 const WINDOW_MS = 24 * 3_600_000
 const LABEL_WIDTH = 7
 const DEAREST_MAX = 8
+// It looks at every attempt; more often would cost time and show nothing.
+const BOOK_MS = 1000
 // Below this many rows a second chart would leave neither of them readable.
 const BOTH_ROWS_MIN = 17
 
@@ -44,12 +46,8 @@ type Book = {
   cuts: Map<number, Spending>
 }
 
-/** Good for one second: more would cost time and show nothing. */
 function bookOf(facts: Facts): Book {
-  const kept = sinceEvent(facts, 'book', () => ({ second: -1, book: null as Book | null }))
-  const second = Math.floor(facts.now / 1000)
-  if (kept.book === null || kept.second !== second) Object.assign(kept, { second, book: newBook(facts) })
-  return kept.book!
+  return forAWhile(facts, 'book', BOOK_MS, () => newBook(facts))
 }
 
 function newBook(facts: Facts): Book {

@@ -4,7 +4,7 @@ import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { mayBill, podCost } from '../../domain/pod.ts'
 import { formatUsd } from '../../domain/units.ts'
 import { allocationOf, type Dialog, type Effect, type Facts, type Many, type Model, type Question } from '../model.ts'
-import { fill, frame, put, type Screen } from '../screen.ts'
+import { clear, frame, put, type Screen } from '../screen.ts'
 import { countJobs, gaugeOf, isOver, livePods, unsavedOutputs } from '../state.ts'
 import { clean, cut, plural, wrap } from '../text.ts'
 
@@ -198,7 +198,7 @@ export function drawDialog(screen: Screen, model: Model, dialog: Dialog, facts: 
   const lines = fitting(text.lines, room).flatMap(line => wrap(clean(line), width - 4))
   const height = Math.min(model.height, lines.length + text.buttons.length + 3)
   const region = { x: Math.floor((model.width - width) / 2), y: Math.floor((model.height - height) / 2), width, height }
-  fill(screen, { ...region, x: region.x - 1, width: width + 2 }, ' ', screen.ink.plain)
+  clear(screen, { ...region, x: region.x - 1, width: width + 2 })
   const inside = frame(screen, region, cut(clean(text.title), width - 6), screen.ink.key)
   for (const [row, line] of lines.entries()) put(screen, inside.x, inside.y + row, line, screen.ink.plain, inside.width)
   for (const [index, button] of text.buttons.entries()) {

@@ -3,7 +3,7 @@ import { completions } from '../command.ts'
 import { footerOf, helpOf, written } from '../key-lookup.ts'
 import { type Binding, type Context, contextOf, modeOf } from '../keys.ts'
 import type { Facts, Model } from '../model.ts'
-import { fill, frame, put, type Region, type Screen } from '../screen.ts'
+import { clear, frame, put, type Region, type Screen } from '../screen.ts'
 import { clean, cut, textWidth } from '../text.ts'
 
 export function drawFooter(screen: Screen, region: Region, facts: Facts, model: Model): void {
@@ -70,7 +70,7 @@ export function drawHelp(screen: Screen, facts: Facts, model: Model): void {
   const { bindings, columns, rows, width } = helpShape(model, facts)
   const height = rows + 2
   const region = { x: Math.floor((model.width - width) / 2), y: Math.floor((model.height - height) / 2), width, height }
-  fill(screen, { ...region, x: region.x - 1, width: width + 2 }, ' ', screen.ink.plain)
+  clear(screen, { ...region, x: region.x - 1, width: width + 2 })
   const scroll = helpScroll(model, facts)
   const top = Math.min(model.helpTop, scroll)
   const inside = frame(
