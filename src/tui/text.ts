@@ -74,11 +74,17 @@ export function charWidth(codePoint: number): 1 | 2 {
 
 /** Cells of a cleaned text. */
 export function textWidth(text: string): number {
-  let width = 0
+  // One a unit, corrected where it is not: most texts have no such place.
+  let width = text.length
   for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit < 0x1100 || (unit > 0x232a && unit < 0x2e80)) continue
     const codePoint = text.codePointAt(i) ?? 0
-    if (codePoint > 0xffff) i++
-    width += charWidth(codePoint)
+    if (codePoint > 0xffff) {
+      i++
+      width--
+    }
+    width += charWidth(codePoint) - 1
   }
   return width
 }
