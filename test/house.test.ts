@@ -288,3 +288,26 @@ holds('Nothing is left for later', () =>
     }),
   ),
 )
+
+/** World by world, tests run at the same time: one that finds its tunnels' ports taken gets others than it expects. */
+const PORTS_OF_A_WORLD = 20
+holds('No two worlds of test/e2e share their ports', () => {
+  const worlds = tests
+    .filter(({ path }) => path.startsWith('test/e2e/'))
+    .flatMap(source =>
+      source.code.split('\n').flatMap((line, index) =>
+        [...line.matchAll(/\bfirstPort: (\d[\d_]*)/g)].map(match => ({
+          at: `${source.path}:${index + 1}`,
+          port: Number(match[1]?.replaceAll('_', '')),
+        })),
+      ),
+    )
+    .sort((a, b) => a.port - b.port)
+  return worlds.flatMap(({ at, port }, index) => {
+    const before = worlds[index - 1]
+    if (!before || port - before.port >= PORTS_OF_A_WORLD) return []
+    return [
+      `${at} begins at ${port}, and ${before.at} has ${PORTS_OF_A_WORLD} from ${before.port}. Choose a free range.`,
+    ]
+  })
+})

@@ -84,7 +84,7 @@ test.concurrent('wrong usage, files and settings are refused before anything is 
 
 test.concurrent('jobs that hang are interrupted, or get a new ComfyUI, and are done on the same pod', () =>
   inWorld(
-    { firstPort: 12_900, settings: { run: { stuck_warn_minutes: 0.03, stuck_act_minutes: 0.06 } } },
+    { firstPort: 12_960, settings: { run: { stuck_warn_minutes: 0.03, stuck_act_minutes: 0.06 } } },
     async world => {
       for (const name of ['hang-1', 'stall-1']) world.job(name, pictureJob('lighthouse.jpg'))
       const told = result.parse(await world.json(0, 'run', 'jobs', '--yes', '--max-pods', '2'))

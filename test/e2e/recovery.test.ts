@@ -9,7 +9,7 @@ const PODS = 20
 const BACK_MS = 10_000
 
 test('killed with twenty pods at work, it has every tunnel back within ten seconds, and runs nothing twice', () =>
-  inWorld({ firstPort: 12_900, stepMs: 60 }, async world => {
+  inWorld({ firstPort: 13_000, stepMs: 60 }, async world => {
     world.job('a-small', pictureJob('lighthouse.jpg'))
     for (let n = 1; n <= PODS; n++) world.job(`pan-${String(n).padStart(2, '0')}`)
     const command = ['run', 'jobs', '--yes', '--max-pods', String(PODS)]
@@ -24,7 +24,7 @@ test('killed with twenty pods at work, it has every tunnel back within ten secon
     const since = performance.now()
     const again = world.start([...command, '--json'])
     const ports = before.filter(event => event.type === 'pod.port_held').map(event => Number(event.localPort))
-    expect(new Set(ports)).toEqual(new Set(Array.from({ length: PODS }, (_, at) => 12_900 + at)))
+    expect(new Set(ports)).toEqual(new Set(Array.from({ length: PODS }, (_, at) => 13_000 + at)))
     await Promise.all(ports.map(answers))
     const tookMs = Math.round(performance.now() - since)
     console.log(`${PODS} tunnels were back ${tookMs} ms after the start`)
