@@ -115,7 +115,7 @@ describe.each(bucketMakers)('a bucket: $name', ({ name, skip, open }) => {
   })
 
   test('moves a file of several parts and tells how far it is', { timeout: 120_000 }, async () => {
-    const bytes = 100_000_000
+    const bytes = 70_000_000
     const sha256 = await bigFile(here('big'), bytes)
     const up: number[] = []
     await world.bucket.put('big', here('big'), { sha256, onBytes: now => up.push(now) })
