@@ -67,13 +67,23 @@ export function apply(fleet: Fleet, told: Event): void {
   fleet.at = event.at
   fleet.recent.push(event)
   if (fleet.recent.length > RECENT_MAX * 1.25) fleet.recent.splice(0, fleet.recent.length - RECENT_MAX)
-  if (ENGINE.some(word => event.type.startsWith(word))) applyToEngine(fleet, event)
-  else if (event.type.startsWith('run.')) applyToRun(fleet, event)
-  else if (event.type.startsWith('pod.')) applyToPod(fleet, event)
-  else applyToJob(fleet, event)
+  switch (event.type.slice(0, event.type.indexOf('.'))) {
+    case 'engine':
+    case 'listing':
+    case 'operator':
+    case 'balance':
+      applyToEngine(fleet, event)
+      return
+    case 'run':
+      applyToRun(fleet, event)
+      return
+    case 'pod':
+      applyToPod(fleet, event)
+      return
+    default:
+      applyToJob(fleet, event)
+  }
 }
-
-const ENGINE = ['engine.', 'listing.', 'operator.', 'balance.'] as const
 
 function applyToEngine(fleet: Fleet, event: Event): void {
   switch (event.type) {
