@@ -26,9 +26,10 @@ export function termsOf(fleet: Fleet, pod: Pod, limits: Limits): Terms {
   return { leaseMs: policy.keep ? deadlineMs : limits.leaseMs, deadlineMs }
 }
 
-/** Its attempt may have been finished without us: neither is given up before somebody looked. */
+/** Its attempt may have been finished without us: neither is given up before somebody looked, whatever a person wants of the pod meanwhile. */
 export function awaitsFarewell(pod: Pod): boolean {
-  return pod.status === 'ready' && pod.broken !== null && pod.jobKey !== null && pod.farewell === null
+  const wasInUse = pod.status === 'ready' || pod.status === 'stopping' || pod.status === 'releasing'
+  return wasInUse && pod.broken !== null && pod.jobKey !== null && pod.farewell === null
 }
 
 /** It said itself that it ends: what it saves is about to be in the bucket, or is there already. */

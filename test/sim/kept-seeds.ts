@@ -19,5 +19,9 @@ export const KEPT_SEEDS: readonly { seed: number; found: string }[] = [
   { seed: 5391, found: 'absences before and after listings that were unknown were taken for one long absence' },
   { seed: 20057, found: 'the meter of a kept pod, read with a clock that was set back' },
   { seed: 39089, found: 'absences before and after the machine slept were taken for one long absence' },
+  {
+    seed: 208484,
+    found: 'a pod that had saved its outputs was told to stop before anybody looked for them: they were made again',
+  },
   { seed: 52002, found: 'a job whose GPU worked unseen over a new link was taken for stuck' },
 ]
