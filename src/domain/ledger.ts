@@ -29,13 +29,10 @@ export type Entry = {
   micro: Micro
 }
 
+type Owned = { attempt: Attempt; jobKey: string }
+
 /** The pod's whole life until `now`, without gaps; the sum of `micro` is `podCost(pod, now)`. */
-export function ledgerOf(
-  fleet: Fleet,
-  pod: Pod,
-  attempts: readonly (Attempt & { jobKey: string })[],
-  now: Millis,
-): Entry[] {
+function ledgerOf(fleet: Fleet, pod: Pod, attempts: readonly Owned[], now: Millis): Entry[] {
   const end = pod.goneAt ?? now
   const marks: { at: Millis; cause: Cause; jobKey: string | null }[] = [
     { at: pod.requestedAt, cause: 'request', jobKey: null },
@@ -45,8 +42,7 @@ export function ledgerOf(
   }
   mark(pod.createdAt, 'boot')
   mark(pod.readyAt, 'idle')
-  for (const attempt of attempts) {
-    const { jobKey } = attempt
+  for (const { attempt, jobKey } of attempts) {
     const isLost = attempt.status === 'failed' || attempt.status === 'cancelled'
     mark(attempt.requestedAt, isLost ? 'failed' : 'transfer', jobKey)
     if (!isLost) {
@@ -77,11 +73,11 @@ export function ledgerOf(
 
 /** Of all pods, oldest first. */
 export function ledger(fleet: Fleet, now: Millis): Entry[] {
-  const attempts = new Map<string, (Attempt & { jobKey: string })[]>()
+  const attempts = new Map<string, Owned[]>()
   for (const job of fleet.jobs.values()) {
     for (const attempt of job.attempts) {
       const list = attempts.get(attempt.podId)
-      const one = { ...attempt, jobKey: job.key }
+      const one = { attempt, jobKey: job.key }
       if (list) list.push(one)
       else attempts.set(attempt.podId, [one])
     }
@@ -92,7 +88,7 @@ export function ledger(fleet: Fleet, now: Millis): Entry[] {
       ledgerOf(
         fleet,
         pod,
-        (attempts.get(pod.id) ?? []).toSorted((a, b) => a.requestedAt - b.requestedAt),
+        (attempts.get(pod.id) ?? []).sort((a, b) => a.attempt.requestedAt - b.attempt.requestedAt),
         now,
       ),
     )

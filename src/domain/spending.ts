@@ -9,6 +9,9 @@ export type Spending = {
   byCause: ReadonlyMap<Cause, readonly number[]>
 }
 
+// Micro-dollars a millisecond: what rounding leaves of rates that rose and fell. The cheapest pod costs a million times as much.
+const NOTHING = 1e-9
+
 /** `steps` ≥ 1 steps between `from` and `to`; what lies outside is left out. */
 export function spendingOf(entries: readonly Entry[], from: Millis, to: Millis, steps: number): Spending {
   const stepMs = Math.max(1, to - from) / steps
@@ -35,7 +38,8 @@ export function spendingOf(entries: readonly Entry[], from: Millis, to: Millis, 
   }
   for (const [cause, changes] of rises) {
     const values = valuesOf(byCause, cause, steps)
-    for (const [step, perMs] of addedUp(changes).entries()) values[step]! += perMs * stepMs
+    for (const [step, perMs] of addedUp(changes).entries())
+      if (Math.abs(perMs) > NOTHING) values[step]! += perMs * stepMs
   }
   return { from, stepMs, byCause }
 }

@@ -3,7 +3,7 @@ import { type Attribute, attribute, type Colours, colourOf, colourOfSixteen } fr
 import { cleanParts } from './text.ts'
 
 /** Clean text, and from which character on which attribute holds; the first stretch begins at 0. */
-export type Coloured = { text: string; stretches: { from: number; attribute: Attribute }[] }
+export type Coloured = { text: string; stretches: readonly { from: number; attribute: Attribute }[] }
 
 type Pen = { foreground: number; background: number; flags: number }
 
@@ -12,8 +12,24 @@ const BOLD = 1
 const UNDERLINE = 2
 const INVERSE = 8
 
+// A screen asks for the same lines in every frame, for each of them twice; long ones are not worth their memory.
+const KNOWN_MAX = 500
+const KNOWN_CHARS = 1000
+const known = new Map<string, Coloured>()
+
 /** `base` is how the line looks without colours of its own. */
 export function coloured(raw: string, base: Attribute, colours: Colours): Coloured {
+  if (raw.length > KNOWN_CHARS) return read(raw, base, colours)
+  const name = `${base} ${colours} ${raw}`
+  const before = known.get(name)
+  if (before) return before
+  const made = read(raw, base, colours)
+  if (known.size >= KNOWN_MAX) known.clear()
+  known.set(name, made)
+  return made
+}
+
+function read(raw: string, base: Attribute, colours: Colours): Coloured {
   const plain: Pen = { foreground: (base >> 9) & OWN, background: base & OWN, flags: base >>> 18 }
   const stretches = [{ from: 0, attribute: base }]
   let text = ''
@@ -26,7 +42,7 @@ export function coloured(raw: string, base: Attribute, colours: Colours): Colour
     sequence => {
       const parameters = /^(?:\x1b\[|\x9b)([\d;:]*)m$/.exec(sequence)?.[1]
       if (parameters === undefined || colours === 0) return
-      pen = read(parameters, pen, plain, colours)
+      pen = changed(parameters, pen, plain, colours)
       const now = attribute(pen.foreground, pen.background, pen.flags)
       if (stretches.at(-1)?.from === text.length) stretches.pop()
       stretches.push({ from: text.length, attribute: now })
@@ -36,7 +52,7 @@ export function coloured(raw: string, base: Attribute, colours: Colours): Colour
 }
 
 /** ECMA-48 8.3.117 and xterm's colours; `38:2::r:g:b` and `38;2;r;g;b` alike. What is not known changes nothing. */
-function read(parameters: string, before: Pen, plain: Pen, colours: Colours): Pen {
+function changed(parameters: string, before: Pen, plain: Pen, colours: Colours): Pen {
   const pen = { ...before }
   const codes = parameters.split(';')
   for (let i = 0; i < codes.length; i++) {

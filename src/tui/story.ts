@@ -191,5 +191,7 @@ const bad = (text: string): Line => ({ text, ink: 'bad' })
 
 /** `14:02:11` in the user's zone. */
 export function clockTime(at: number, zoneMinutes: number): string {
-  return new Date(at + zoneMinutes * 60_000).toISOString().slice(11, 19)
+  const minutes = Math.floor(at / 60_000) + zoneMinutes
+  const two = (value: number) => String(value).padStart(2, '0')
+  return `${two(Math.floor(minutes / 60) % 24)}:${two(minutes % 60)}:${two(Math.floor(at / 1000) % 60)}`
 }
