@@ -2,6 +2,7 @@
 import { type Bench, tableOf } from './row.ts'
 
 const BENCHES: Record<string, () => Promise<Bench>> = {
+  soak: async () => (await import('./soak.ts')).soak,
   tui: async () => (await import('./tui.ts')).tui,
 }
 
