@@ -1,6 +1,6 @@
 // Commands on jobs and pods: facts in the journal. The engine at work obeys; where none is, this process becomes it until done.
 import type { Fact } from '../domain/event.ts'
-import type { Fleet } from '../domain/fleet.ts'
+import { emptyFleet, type Fleet } from '../domain/fleet.ts'
 import { isSettled } from '../domain/job.ts'
 import { mayBill, type Pod } from '../domain/pod.ts'
 import { formatUsd } from '../domain/units.ts'
@@ -9,6 +9,8 @@ import { EXIT } from './exit.ts'
 import { findJob, findPod, livePods } from './find.ts'
 import { attach, detach, type Follow, view } from './follow.ts'
 import { type Home, openHome } from './home.ts'
+import { lostPods } from './marked.ts'
+import { pastOf } from './past.ts'
 import { onSignals } from './signals.ts'
 
 /** Gives the facts and sees to it that an engine obeys, in the background. */
@@ -74,14 +76,22 @@ export async function stop(invocation: Invocation): Promise<number> {
   )
 }
 
+/** With --all the runs end as well: an engine at work would rent anew for what they still want. */
 export async function kill(invocation: Invocation): Promise<number> {
-  return until(
+  const code = await until(
     invocation,
     'kill',
     mayBill,
     podId => ({ type: 'pod.release_requested', podId, cause: 'killed by hand' }),
     pod => !mayBill(pod),
+    runId => ({ type: 'run.cancel_requested', runId }),
   )
+  if (!invocation.flags.on('all')) return code
+  const home = openHome(invocation.flags)
+  const lost = home.provider === null ? [] : await lostPods(home, pastOf(home) ?? emptyFleet())
+  if (lost === null) process.stderr.write('the provider does not say whether it has pods that this home lost\n')
+  for (const line of lost ?? []) process.stderr.write(`${line}\n`)
+  return lost && lost.length > 0 ? EXIT.billing : code
 }
 
 /** Gives the command and waits until the provider has proved it done for each pod. */
@@ -91,6 +101,7 @@ async function until(
   applies: (pod: Pod) => boolean,
   fact: (podId: string) => Fact,
   done: (pod: Pod) => boolean,
+  ofRun: ((runId: string) => Fact) | null = null,
 ): Promise<number> {
   if (words.length === 0 && !flags.on('all'))
     throw usage(`${name} needs a pod, or --all`, `For example: autopod ${name} pod-0001`)
@@ -98,14 +109,16 @@ async function until(
   const looking = view(home)
   const named = flags.on('all') ? livePods(looking.fleet) : words.map(word => findPod(looking.fleet, word))
   const ids = named.filter(applies).map(pod => pod.id)
-  if (ids.length === 0) {
+  const runs = [...looking.fleet.runs.values()].filter(run => run.status === 'running').map(run => run.id)
+  const ending = ofRun && flags.on('all') ? runs.map(ofRun) : []
+  if (ids.length === 0 && ending.length === 0) {
     await looking.close()
     process.stdout.write(
       `${named.length === 0 ? 'no pod is left' : named.map(pod => `${pod.id} is ${pod.status}`).join('\n')}\n`,
     )
     return EXIT.ok
   }
-  looking.command(ids.map(fact))
+  looking.command([...ids.map(fact), ...ending])
   await looking.close()
   const follow = await attach(home)
   const ended = await settled(follow, ids, done)
@@ -114,6 +127,7 @@ async function until(
   await follow.close()
   if (others || !ended) await detach(home)
   for (const pod of pods) process.stdout.write(`${pod.id} ${told(pod)}\n`)
+  if (ending.length > 0) process.stdout.write(`${runs.join(', ')}: cancelled\n`)
   return pods.every(done) ? EXIT.ok : EXIT.billing
 }
 

@@ -137,7 +137,7 @@ export const COMMANDS: Command[] = [
     takes: 'POD…',
     summary: 'Terminates pods and waits until the provider says they are gone.',
     example: 'autopod kill --all',
-    flags: { ...providerFlag, all: { type: 'boolean', about: 'every pod of this home' } },
+    flags: { ...providerFlag, all: { type: 'boolean', about: 'every pod of this home, and its runs with them' } },
     load: async () => (await import('./act.ts')).kill,
   },
   {

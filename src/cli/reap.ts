@@ -1,6 +1,4 @@
 // `autopod reap`: pods with this home's mark that its journal does not count (a lost journal, a lost answer), and their end.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import { mayBill } from '../domain/pod.ts'
@@ -10,7 +8,8 @@ import type { PodRow, Provider } from '../ports.ts'
 import { type Invocation, usage } from './args.ts'
 import { openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
-import { type Home, openHome, ownerToken } from './home.ts'
+import { type Home, openHome } from './home.ts'
+import { markedPods } from './marked.ts'
 import { pastOf } from './past.ts'
 import { ensureSandbox } from './sandbox-access.ts'
 import { table } from './table.ts'
@@ -46,22 +45,12 @@ export async function reap({ flags }: Invocation): Promise<number> {
   return left > 0 ? EXIT.billing : EXIT.ok
 }
 
-/** With this home's mark in the name; not on its books, nor ordered by an engine that is still waiting for the answer. */
+/** Not on this home's books, nor ordered by an engine that is still waiting for the answer. */
 async function unowned(provider: Provider, home: Home): Promise<PodRow[]> {
-  const listing = await provider.list()
-  // No list is not an empty list.
-  if (!listing.known)
-    throw new Fault({
-      kind: 'transient',
-      code: 'listing_unknown',
-      message: `${provider.name} does not say which pods there are: ${listing.why}`,
-    })
-  // A home without its mark never rented anything.
-  if (!existsSync(join(home.dir, 'owner'))) return []
+  const marked = await markedPods(provider, home)
   // Read after the listing: what was ordered meanwhile is then on the books.
   const owned = ownedBy(pastOf(home))
-  const mark = `autopod-${ownerToken(home.dir).slice(0, 8)}-`
-  return listing.pods.filter(row => row.name.startsWith(mark) && row.status !== 'terminated' && !owned(row))
+  return marked.filter(row => !owned(row))
 }
 
 function ownedBy(fleet: Fleet | null): (row: PodRow) => boolean {

@@ -17,6 +17,7 @@ import { EXIT } from './exit.ts'
 import { attach, attachBeside, detach, type Follow, view } from './follow.ts'
 import { type Home, openHome } from './home.ts'
 import { facts, type Order, order, type Quote, quote } from './launch.ts'
+import { lostPods } from './marked.ts'
 import { isUnderWay, pastOf } from './past.ts'
 import { plainScreen, summary } from './plain.ts'
 import { exitCodeOf, isKept, resultOf } from './report.ts'
@@ -110,11 +111,14 @@ export async function carryOut(
       : `may still be billed: ${pod.name}; end it with autopod kill ${pod.id}`
     process.stderr.write(`${line}\n`)
   }
+  const rented = podsOfRun(follow.fleet, theRun).length > 0
+  const lost = rented && left.length === 0 ? ((await lostPods(home, follow.fleet)) ?? []) : []
+  for (const line of lost) process.stderr.write(`${line}\n`)
   // Said first: a provider that is silent keeps the engine from stopping for the length of a request.
   await follow.close()
   // Others may have handed over runs meanwhile, up to the last moment: they go on without this command.
   if (follow.own && isUnderWay(home)) await detach(home)
-  return code
+  return lost.length > 0 ? EXIT.billing : code
 }
 
 /** An unreadable key, or one that the bucket refuses, is told before a pod is paid for. Faults: operator. */

@@ -16,6 +16,7 @@ import { EXIT } from './exit.ts'
 import { findJob } from './find.ts'
 import { type Follow, view } from './follow.ts'
 import { openHome } from './home.ts'
+import { isMarked } from './marked.ts'
 import { resultOf } from './report.ts'
 import { ensureSandbox } from './sandbox-access.ts'
 import { clean, table } from './table.ts'
@@ -122,7 +123,7 @@ export async function pods({ flags }: Invocation): Promise<number> {
     const now = systemClock.now()
     const ours = [...follow.fleet.pods.values()].filter(pod => pod.status !== 'refused')
     const refs = new Set(ours.map(pod => pod.ref))
-    const foreign = account.filter(row => !refs.has(row.ref))
+    const others = account.filter(row => !refs.has(row.ref))
     if (flags.on('json')) {
       const own = ours.map(pod => ({
         id: pod.id,
@@ -137,7 +138,7 @@ export async function pods({ flags }: Invocation): Promise<number> {
         cost_usd: usdFromMicro(podCost(pod, now)),
         foreign: false,
       }))
-      const others = foreign.map(row => ({
+      const rest = others.map(row => ({
         id: null,
         pod_id: row.ref,
         name: row.name,
@@ -148,13 +149,16 @@ export async function pods({ flags }: Invocation): Promise<number> {
         local_port: null,
         price_usd_per_hour: usdFromMicro(row.perHour),
         cost_usd: null,
-        foreign: true,
+        foreign: !isMarked(home, row),
       }))
-      return print([...own, ...others])
+      return print([...own, ...rest])
     }
     const rows = ours.map(pod => podRow(follow, pod, now))
-    for (const row of foreign)
-      rows.push(['foreign', row.ref, row.status, row.gpuType ?? '–', '', '', '', formatUsd(row.perHour), '', row.name])
+    for (const row of others) {
+      // Ours by its name, and on no books: what reap ends.
+      const whose = isMarked(home, row) ? 'lost' : 'foreign'
+      rows.push([whose, row.ref, row.status, row.gpuType ?? '–', '', '', '', formatUsd(row.perHour), '', row.name])
+    }
     return `${table(['POD', 'PROVIDER ID', 'STATUS', 'GPU', 'GPU %', 'VRAM', 'PORT', '$/H', 'COST', 'JOB'], rows)}\n`
   })
 }
