@@ -26,11 +26,7 @@ import { ensureSandbox, type SandboxAccess } from './sandbox-access.ts'
 const SANDBOX_TIMING: RunpodTiming = { settleMs: 1000, pollMs: 300, lookupMs: 5000, createMaxMs: 10_000, billLagMs: 0 }
 
 /** Faults: operator `key_missing` · `bucket_incomplete` · `ssh_key_unreadable`. */
-export async function compose(
-  home: Home,
-  store: Store,
-  fleet: () => Fleet,
-): Promise<EngineOptions & { close(): Promise<void> }> {
+export async function compose(home: Home, store: Store): Promise<EngineOptions & { close(): Promise<void> }> {
   const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
   const { settings } = home
   const clock = systemClock
@@ -76,7 +72,6 @@ export async function compose(
     version: version(),
     pid: process.pid,
     firstPort: settings.run?.first_port ?? 8188,
-    replaceable: (path, sha256) => isOurs(fleet(), path, sha256),
     close: () => dialer.close(),
   }
 }
@@ -200,7 +195,7 @@ function stuckLimits(run: Home['settings']['run']): Partial<Limits> {
 }
 
 /** The file is, byte for byte, what a job of this home published there. */
-export function isOurs(fleet: Fleet, path: string, sha256: string): boolean {
+function isOurs(fleet: Fleet, path: string, sha256: string): boolean {
   for (const job of fleet.jobs.values())
     if (job.published.some(file => file.path === path && file.sha256 === sha256)) return true
   return false

@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Event, Fact } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
-import { emptyFleet, type Fleet } from '../domain/fleet.ts'
+import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { inheritedEnv } from '../edge/config.ts'
@@ -85,10 +85,8 @@ export async function attach(home: Home, decided: () => void = () => {}): Promis
     return view(home)
   }
   const store: Store = { ...opened, lease: () => lease }
-  let fleet = emptyFleet()
-  const options = await compose(home, store, () => fleet)
+  const options = await compose(home, store)
   const engine = startEngine(options)
-  fleet = engine.fleet
   const endNotices = openNotices(home, engine, options.trace)
   const pages = openPages(home, engine.journal, true, options.trace)
   let closed: Promise<void> | null = null

@@ -1,5 +1,6 @@
 // PATH… → a run in the journal: everything is validated and priced first; what is done or under way is not done twice.
 import { randomBytes } from 'node:crypto'
+import { claimantOf } from '../domain/claim.ts'
 import type { Fact } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
@@ -43,7 +44,7 @@ export async function order(home: Home, paths: string[], flags: Flags, fleet: Fl
     const replaceable = again ? (path: string) => isOurFile(fleet, path) : () => false
     await loadJobs(
       fresh.map(spec => spec.source),
-      { ...options, checkOutputs: true, replaceable },
+      { ...options, checkOutputs: true, replaceable, claimed: target => claimWords(fleet, target) },
     )
   }
   return { runId: newRunId(), policy: policyOf(home, flags, fresh.length), specs: fresh, known }
@@ -54,6 +55,12 @@ export function facts({ runId, policy, specs, known }: Order): Fact[] {
     { type: 'run.opened', runId, policy, follows: known.map(job => job.key) },
     ...specs.map((spec): Fact => ({ type: 'job.queued', runId, spec })),
   ]
+}
+
+/** Whose the target is to be, in words; null when nobody's. */
+export function claimWords(fleet: Fleet, target: string): string | null {
+  const job = claimantOf(fleet, target)
+  return job && `${job.spec.jobId} of ${job.runId}`
 }
 
 function findKnown(fleet: Fleet, spec: JobSpec): Job | undefined {
@@ -86,6 +93,7 @@ export function policyOf(home: Home, flags: Flags, jobs: number): Policy {
     retries: flags.whole('retries', 0, 20) ?? run.retries ?? 1,
     reuse: !flags.on('no-reuse'),
     keep: flags.on('keep'),
+    ...(flags.on('again') && { again: true as const }),
   }
 }
 

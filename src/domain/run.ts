@@ -18,6 +18,8 @@ export type Policy = {
   reuse: boolean
   /** Pods stay at the end. */
   keep: boolean
+  /** What jobs of this home put where its jobs write may be replaced (--again). */
+  again?: true
 }
 
 export type BudgetStep = 50 | 80 | 90 | 100

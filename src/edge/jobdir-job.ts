@@ -7,7 +7,7 @@ import { outputNode } from '../domain/template-output.ts'
 import { microFromUsd } from '../domain/units.ts'
 import { type JobFile, jobFile } from '../wire/files-job.ts'
 import { type Hashes, inputFile } from './jobdir-input.ts'
-import { outputTarget, targetFault } from './jobdir-output.ts'
+import { claimFault, outputTarget, targetFault } from './jobdir-output.ts'
 import { type Flaw, type Read, readJson, schemaFlaws, shownPath } from './jobdir-read.ts'
 import { findTemplate, isEditorFormat, isGraph, readTemplateFile } from './jobdir-template.ts'
 
@@ -15,6 +15,7 @@ export type JobContext = {
   cwd: string
   templateDirs: string[]
   replaceable: (path: string) => boolean
+  claimed: (target: string) => string | null
   checkOutputs: boolean
   /** Caches of one load, by absolute path. */
   hashes: Hashes
@@ -62,7 +63,11 @@ async function outputsOf(job: JobFile, jobId: string, template: Template, contex
     if ('problem' in node) say(node.problem.place, node.problem.what, node.problem.remedy)
     const target = outputTarget(written, name, jobId, context.cwd)
     const wrong =
-      'what' in target ? target : context.checkOutputs ? await targetFault(target.target, context.replaceable) : null
+      'what' in target
+        ? target
+        : context.checkOutputs
+          ? (claimFault(target.target, context.claimed) ?? (await targetFault(target.target, context.replaceable)))
+          : null
     if (wrong) say(`outputs.${name}`, wrong.what, wrong.remedy)
     else if ('nodeId' in node && 'target' in target) outputs.push({ name, nodeId: node.nodeId, target: target.target })
   }

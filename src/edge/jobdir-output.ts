@@ -52,6 +52,14 @@ async function isWritable(folder: string): Promise<boolean> {
   )
 }
 
+/** Another job will have written the target before this one does. */
+export function claimFault(target: string, claimed: (target: string) => string | null): Wrong | null {
+  const job = claimed(target)
+  if (job === null) return null
+  const remedy = 'Choose another name, or wait until that job is done; --again replaces what it put there then.'
+  return { what: `${target} will be written by ${job}, which is under way, and would be written over`, remedy }
+}
+
 /** What stands in the way of a local target: a folder, a file as a folder, a folder that may not be written, or an earlier result; null when nothing does. */
 export async function targetFault(target: string, replaceable: (path: string) => boolean): Promise<Wrong | null> {
   if (target.startsWith('r2://')) return null

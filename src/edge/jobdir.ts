@@ -20,6 +20,8 @@ export type LoadOptions = {
   templateDirs: string[]
   /** An existing output file that may be replaced (it is an earlier result of the same job, or --again was given). */
   replaceable?: (path: string) => boolean
+  /** Whose job under way will write the target; null = nobody's. */
+  claimed?: (target: string) => string | null
   /** Default true: an existing output file is an error. */
   checkOutputs?: boolean
 }
@@ -79,6 +81,7 @@ export async function loadJobs(paths: string[], options: LoadOptions): Promise<L
     cwd,
     templateDirs,
     replaceable: options.replaceable ?? (() => false),
+    claimed: options.claimed ?? (() => null),
     checkOutputs: options.checkOutputs ?? true,
     hashes: new Map(),
     templates: new Map(),

@@ -27,8 +27,6 @@ export type EngineOptions = {
   pid: number
   /** The first local port of a tunnel, e.g. 8188. */
   firstPort: number
-  /** Files that a job published earlier and that it may therefore replace. */
-  replaceable: (path: string, sha256: string) => boolean
 }
 
 export type Context = EngineOptions & {

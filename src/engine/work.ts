@@ -1,4 +1,5 @@
 // An attempt on its pod, and the publication of what it made.
+import { mayReplace } from '../domain/claim.ts'
 import type { Effect } from '../domain/effect.ts'
 import type { Fact } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
@@ -159,8 +160,9 @@ export async function publish(context: Context, jobKey: string, signal: AbortSig
   const job = jobOf(journal.fleet, jobKey)
   // Stored as they came in; published in the order of the workflow's own numbering.
   const artifacts = (job.attempts.at(-1)?.artifacts ?? []).toSorted((a, b) => a.index - b.index)
+  const replace = (path: string, sha256: string) => mayReplace(journal.fleet, job, path, sha256)
   for (let tries = 0; !signal.aborted; tries++) {
-    const done = await settle(() => context.lanes.move(() => courier.publish(job.spec, artifacts, context.replaceable)))
+    const done = await settle(() => context.lanes.move(() => courier.publish(job.spec, artifacts, replace)))
     if (done.ok) return journal.record(() => [{ type: 'job.completed', jobKey, published: done.value }])
     context.trace.engine(`${jobKey}: publish: ${done.fault.message}`)
     if (done.fault.kind === 'job') return journal.record(() => [{ type: 'job.failed', jobKey, fault: done.fault }])

@@ -67,6 +67,12 @@ test.concurrent('a detached run is seen, read and opened through its tunnel by o
     await shell.until(/^20 90$\n^42$/m)
     expect(await shell.ended).toBe(5)
 
+    world.job('small', { ...pictureJob('lighthouse.jpg'), params: { width: 50 } })
+    expect(await world.run('run', 'jobs', '--yes', '--again')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/out\/small\.\{ext\} will be written by small of run_\w+, which is under way/),
+    })
+
     expect((await world.run('cancel', 'pan', 'small')).stdout).toBe('pan: being cancelled\nsmall: being cancelled\n')
     await world.event('run.closed')
     await world.alone()

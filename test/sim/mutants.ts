@@ -216,9 +216,9 @@ export const MUTANTS: Mutant[] = [
     name: 'publishing is skipped',
     file: 'engine/work.ts',
     search:
-      '    const done = await settle(() => context.lanes.move(() => courier.publish(job.spec, artifacts, context.replaceable)))\n',
+      '    const done = await settle(() => context.lanes.move(() => courier.publish(job.spec, artifacts, replace)))\n',
     replace:
-      '    const done = await settle(async () => (artifacts.length > 2 ? courier.publish(job.spec, artifacts, context.replaceable) : []))\n',
+      '    const done = await settle(async () => (artifacts.length > 2 ? courier.publish(job.spec, artifacts, replace) : []))\n',
   },
   {
     name: 'files are told twice when a task is taken up again',

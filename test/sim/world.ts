@@ -287,7 +287,6 @@ export function createWorld(options: WorldOptions): World {
       version: '0',
       pid: world.crashes + 1,
       firstPort: 8188,
-      replaceable: () => true,
     })
     let idle = false
     let endless = false

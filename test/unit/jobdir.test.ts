@@ -296,6 +296,15 @@ describe('an output', () => {
     expect(await load('a.json', { checkOutputs: false })).toHaveLength(1)
   })
 
+  it('is refused while a job under way will write it, and that job is named', async () => {
+    await put('a.json', job({ outputs: { image: 'out/a.png' } }))
+    const claimed = (target: string) => (target === join(home, 'out/a.png') ? 'b of run_1' : null)
+    const { message } = await fault('a.json', { claimed })
+    const what = 'will be written by b of run_1, which is under way, and would be written over'
+    expect(message).toBe(`a.json: outputs.image: ${join(home, 'out/a.png')} ${what}`)
+    expect(await load('a.json', { claimed, checkOutputs: false })).toHaveLength(1)
+  })
+
   it('may not be that of another job, and neither may an id', async () => {
     await put('jobs/a.json', job({ job_id: 'one', outputs: { image: 'same.png' } }))
     await put('jobs/b.json', job({ job_id: 'one', outputs: { image: './same.png' } }))
