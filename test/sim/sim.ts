@@ -8,8 +8,6 @@ type Tally = { seeds: number; events: number; crashes: number; failures: { seed:
 
 /** More would not help: the machines that this is made for have two. */
 const WORKERS = 2
-/** A world is short-lived rubbish: with room for some of them, most of it is never looked at. In MiB; V8 begins with 16. */
-const YOUNG = ['--max-semi-space-size=32']
 /** Seeds handed to a process at a time: small enough that both end together. */
 const BATCH = 250
 
@@ -61,7 +59,7 @@ async function main(): Promise<void> {
 
 /** One process that is handed seeds until none are left. */
 function worker(hand: () => { first: number; count: number }, total: Tally): Promise<void> {
-  const child = fork(fileURLToPath(import.meta.url), ['--worker'], { execArgv: YOUNG })
+  const child = fork(fileURLToPath(import.meta.url), ['--worker'])
   return new Promise((resolve, reject) => {
     const more = () => {
       const batch = hand()
