@@ -73,6 +73,7 @@ const TOUR = [
 ].flat()
 
 export async function soak(
+  /** `frameMs`: one of the refresh rates, neither the first nor the last: a tour walks there and back. */
   options: { hours: number; frameMs: number; tours: number },
   onHour: (hour: number, heapMb: number) => void = () => {},
 ): Promise<Soak> {
