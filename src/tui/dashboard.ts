@@ -2,6 +2,7 @@
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import type { Millis } from '../domain/units.ts'
+import { crashScreen } from './crash.ts'
 import { freeze, lastLines, type Source } from './freeze.ts'
 import { ESCAPE_WAIT_MS, newInputReader } from './input.ts'
 import { type Command, type Effect, type Facts, type Leave, newModel, type Subject } from './model.ts'
@@ -67,6 +68,8 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   let pace = options.refreshMs
   let stopFrames = every(pace, frame)
   let isSuspended = false
+  /** Why the last frame could not be made; null: it could. */
+  let crash: string | null = null
   let cancelWait: (() => void) | null = null
   const held = new Map<string, unknown>()
   let lasting = { fleet: source.fleet(), seq: -1, memo: new Map<string, unknown>() }
@@ -101,10 +104,35 @@ export function openDashboard(options: DashboardOptions): Dashboard {
 
   function frame(): void {
     if (!isOpen || isSuspended) return
-    const now = facts()
+    guarded(() => {
+      const now = facts()
+      const { width, height } = painter.size()
+      take(settle(model, now, width, height))
+      if (isOpen && !isSuspended) painter.paint(view(model, now, ink, options.ascii))
+      crash = null
+    })
+  }
+
+  /** A panel that falls over must not take the program with it: what it works on goes on. */
+  function guarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      const { width, height } = painter.size()
+      painter.paint(crashScreen(width, height, ink, options.ascii, error))
+      // The next frame may well say the same.
+      const text = String((error as Error)?.stack ?? error)
+      if (text !== crash) console.error(text)
+      crash = text
+    }
+  }
+
+  /** No key means what it did: leave, or begin anew. */
+  function recover(one: Input): void {
+    crash = null
     const { width, height } = painter.size()
-    take(settle(model, now, width, height))
-    if (isOpen && !isSuspended) painter.paint(view(model, now, ink, options.ascii))
+    model = { ...newModel(width, height), refreshMs: model.refreshMs, mouse: model.mouse }
+    if (one.type === 'key' && (one.name === 'q' || one.name === 'ctrl-c')) lose()
   }
 
   function take(result: Update): void {
@@ -148,14 +176,19 @@ export function openDashboard(options: DashboardOptions): Dashboard {
   function receive(inputs: Input[]): void {
     for (const one of inputs) {
       if (!isOpen) return
-      // Settled first: a key acts on what is known at its moment, not on the last frame's rows.
-      const now = facts()
-      const { width, height } = painter.size()
-      take(settle(model, now, width, height))
-      if (isOpen) take(update(model, one, now))
+      if (crash !== null) recover(one)
+      else guarded(() => press(one))
     }
     if (inputs.length > 0) frame()
     wait()
+  }
+
+  function press(one: Input): void {
+    // Settled first: a key acts on what is known at its moment, not on the last frame's rows.
+    const now = facts()
+    const { width, height } = painter.size()
+    take(settle(model, now, width, height))
+    if (isOpen) take(update(model, one, now))
   }
 
   function wait(): void {

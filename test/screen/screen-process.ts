@@ -1,5 +1,6 @@
 // A program of its own for the terminal tests: the dashboard on a fake source, told by its arguments what the fleet looks like.
 // Standard error gets one JSON line per command and one for how it was left.
+import { keepTerminal } from '../../src/cli/tty.ts'
 import { type Dashboard, openDashboard } from '../../src/tui/dashboard.ts'
 import { busyWorld, factsOf, largeWorld, RUN } from './fleets.ts'
 
@@ -24,6 +25,14 @@ const isStill = kind === 'still'
 const facts = factsOf(world)
 const tell = (what: unknown) => process.stderr.write(`${JSON.stringify(what)}\n`)
 
+// One that works on while the screen is up: says so again and again, whatever the terminal does.
+let beats = 0
+const beating = setInterval(() => {
+  if (kind === 'beating' && ++beats % 5 === 0) tell({ beat: beats })
+}, 10)
+beating.unref()
+if (kind === 'hungry') keepTerminal()
+
 // Before the first paint: the test signals as soon as it sees one.
 let dashboard: Dashboard | null = null
 for (const [signal, number] of [
@@ -31,6 +40,8 @@ for (const [signal, number] of [
   ['SIGHUP', 1],
 ] as const)
   process.on(signal, () => {
+    // The other way to lose the terminal: nobody told, reading fails.
+    if (kind === 'deaf') return
     dashboard?.close()
     process.exit(128 + number)
   })
@@ -39,13 +50,23 @@ dashboard = openDashboard({
     fleet: () => world.fleet,
     gauges: () => world.gauges,
     now: () => world.now() + (isStill ? 0 : Date.now() - start),
-    log: facts.log,
+    log(subject) {
+      if (kind === 'broken') throw new Error('\x1b[2Jno log\u202e today')
+      return facts.log(subject)
+    },
     find: facts.find,
     mark: facts.mark,
     preview: facts.preview,
     engineAlive: () => true,
   },
-  send: commands => commands.forEach(tell),
+  send(commands) {
+    commands.forEach(tell)
+    if (kind === 'throwing')
+      setImmediate(() => {
+        throw new Error('nobody catches this')
+      })
+    if (kind === 'hungry') for (const held: number[][] = []; ; ) held.push(new Array(100_000).fill(Math.PI))
+  },
   save: async () => 'saved as pod.log',
   runId: kind === 'viewer' ? null : RUN,
   every(ms, fn) {
@@ -57,7 +78,7 @@ dashboard = openDashboard({
   ascii: unicode === 'ascii',
   colours: colours === '0' ? 0 : colours === '16' ? 16 : 256,
   readonly: kind === 'readonly',
-  refreshMs: isStill ? 20 : 250,
+  refreshMs: isStill || kind === 'beating' ? 20 : 250,
   mouse: false,
   tmux: false,
   endWhenDone: false,

@@ -1,5 +1,5 @@
 // A real terminal for tests: the program behind a pty, its output read back by xterm.js without a window.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,15 @@ export type Terminal = {
   taken(): string
   resize(columns: number, rows: number): void
   signal(name: string): void
+  /** Takes nothing more from the program, as a stopped terminal does; then again. */
+  stop(): void
+  go(): void
+  /** What the program has told on standard error up to now. */
+  told(): string[]
+  /** Resolves when it has told this many lines. */
+  toldLines(count: number): Promise<void>
+  /** Takes the terminal away from the program, as a closed window does. */
+  hangUp(): void
   /** Waits until the clock in the header has moved on twice: more than a second, whatever the machine is doing. */
   aWhile(): Promise<void>
   /** Resolves at the end of the program with what it told on standard error. */
@@ -27,7 +36,8 @@ export type Terminal = {
   close(): void
 }
 
-export function openTerminal(args: string[], columns = 100, rows = 30): Terminal {
+/** `nodeOptions`: as in NODE_OPTIONS. */
+export function openTerminal(args: string[], columns = 100, rows = 30, nodeOptions = ''): Terminal {
   const folder = mkdtempSync(join(tmpdir(), 'autopod-screen-'))
   const told = join(folder, 'told')
   const command = 'exec "$0" "$@" 2>"$TOLD"'
@@ -35,7 +45,15 @@ export function openTerminal(args: string[], columns = 100, rows = 30): Terminal
     cols: columns,
     rows,
     name: 'xterm-256color',
-    env: { ...process.env, TERM: 'xterm-256color', LANG: 'C.UTF-8', TZ: 'UTC', TOLD: told, TMUX: '' },
+    env: {
+      ...process.env,
+      TERM: 'xterm-256color',
+      LANG: 'C.UTF-8',
+      TZ: 'UTC',
+      TOLD: told,
+      TMUX: '',
+      NODE_OPTIONS: nodeOptions,
+    },
   })
   const terminal = new headless.Terminal({ cols: columns, rows, allowProposedApi: true })
   const waiters = new Set<() => void>()
@@ -62,6 +80,7 @@ export function openTerminal(args: string[], columns = 100, rows = 30): Terminal
       waiters.add(look)
       look()
     })
+  const toldLines = () => (existsSync(told) ? readFileSync(told, 'utf8').split('\n').filter(Boolean) : [])
   const clock = () => /live (\d+) s ago/.exec(row(0))?.[1]
 
   return {
@@ -79,6 +98,22 @@ export function openTerminal(args: string[], columns = 100, rows = 30): Terminal
       child.resize(newColumns, newRows)
     },
     signal: name => child.kill(name),
+    stop: () => child.pause(),
+    go: () => child.resume(),
+    told: toldLines,
+    toldLines: count =>
+      new Promise(resolve => {
+        const watcher = watch(told)
+        const look = () => {
+          if (toldLines().length < count) return
+          watcher.close()
+          resolve()
+        }
+        watcher.on('change', look)
+        look()
+      }),
+    // Its type leaves it out (@lydell/node-pty 1.1.0).
+    hangUp: () => (child as unknown as { destroy(): void }).destroy(),
     async aWhile() {
       for (let times = 0; times < 2; times++) {
         const before = clock()
@@ -88,8 +123,7 @@ export function openTerminal(args: string[], columns = 100, rows = 30): Terminal
     async ended() {
       const code = await exit
       await new Promise<void>(resolve => terminal.write('', resolve))
-      const lines = readFileSync(told, 'utf8').split('\n').filter(Boolean)
-      return { code, told: lines.map(line => (line.startsWith('{') ? JSON.parse(line) : line)) }
+      return { code, told: toldLines().map(line => (line.startsWith('{') ? JSON.parse(line) : line)) }
     },
     isAlternate: () => terminal.buffer.active.type === 'alternate',
     isPasteBracketed: () => terminal.modes.bracketedPasteMode,
