@@ -4,7 +4,7 @@ import { claimantOf } from '../domain/claim.ts'
 import type { Fact } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
-import { isSettled, type Job, type JobSpec } from '../domain/job.ts'
+import { isSettled, isUnpublished, type Job, type JobSpec } from '../domain/job.ts'
 import { type Need, needKey, needOf } from '../domain/placement.ts'
 import type { Offer } from '../domain/pod.ts'
 import type { Policy } from '../domain/run.ts'
@@ -23,7 +23,7 @@ export type Order = {
   policy: Policy
   /** To be queued. */
   specs: JobSpec[]
-  /** Jobs of earlier runs that are done (their results stand) or under way (followed). */
+  /** Jobs of earlier runs that are done (their results stand), only to be published again, or under way (followed). */
   known: Job[]
 }
 
@@ -53,6 +53,7 @@ export async function order(home: Home, paths: string[], flags: Flags, fleet: Fl
 export function facts({ runId, policy, specs, known }: Order): Fact[] {
   return [
     { type: 'run.opened', runId, policy, follows: known.map(job => job.key) },
+    ...known.filter(isUnpublished).map((job): Fact => ({ type: 'job.retry_requested', jobKey: job.key })),
     ...specs.map((spec): Fact => ({ type: 'job.queued', runId, spec })),
   ]
 }
@@ -68,6 +69,7 @@ function findKnown(fleet: Fleet, spec: JobSpec): Job | undefined {
     if (job.spec.jobId !== spec.jobId || job.spec.digest !== spec.digest) return false
     if (job.status === 'completed')
       return job.published.every(file => file.path === null || isOurFile(fleet, file.path))
+    if (isUnpublished(job)) return true
     return !isSettled(job) && fleet.runs.get(job.runId)?.status === 'running'
   })
 }

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline/promises'
 import type { Event } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import { emptyFleet } from '../domain/fleet.ts'
-import { isSettled } from '../domain/job.ts'
+import { isSettled, type Job } from '../domain/job.ts'
 import { mayBill } from '../domain/pod.ts'
 import { jobsOfRun, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
@@ -139,6 +139,11 @@ async function priced(home: Home, ordered: Order): Promise<Quote[]> {
   return provider ? quote(provider, ordered) : []
 }
 
+const KNOWN_WORDS: Partial<Record<Job['status'], string>> = {
+  completed: 'done before',
+  failed: 'rendered before, to be published from the bucket',
+}
+
 function dryRun(ordered: Order, quotes: Quote[], json: boolean): number {
   const pods = Math.min(ordered.policy.podsMax, quotes.length)
   const perHour = quotes
@@ -177,9 +182,7 @@ function dryRun(ordered: Order, quotes: Quote[], json: boolean): number {
     return `${spec.jobId.padEnd(24)} ${spec.template.padEnd(18)} ${on}  at most ${most === null ? 'without limit' : formatUsd(most)}`
   })
   for (const job of ordered.known)
-    lines.push(
-      `${job.spec.jobId.padEnd(24)} ${job.status === 'completed' ? 'done before' : 'under way'}; --again runs it once more`,
-    )
+    lines.push(`${job.spec.jobId.padEnd(24)} ${KNOWN_WORDS[job.status] ?? 'under way'}; --again runs it once more`)
   lines.push(
     '',
     `${quotes.length} jobs on ${pods} pods, ${formatUsd(perHour)}/h together; at most ${capped === null ? 'without limit (set --max-cost)' : formatUsd(capped)}. Nothing was rented.`,

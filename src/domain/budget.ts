@@ -41,7 +41,8 @@ export function ownCapReached(job: Job): FaultData {
 export function runLimits(fleet: Fleet, now: Millis): Fact[] {
   const facts: Fact[] = []
   for (const run of openRuns(fleet)) {
-    const jobs = openJobs(fleet).filter(job => job.runId === run.id)
+    // What is only to be published takes neither money nor a pod's time.
+    const jobs = openJobs(fleet).filter(job => job.runId === run.id && (job.status === 'waiting' || liveAttempt(job)))
     if (jobs.length === 0) continue
     const { costMax, timeoutMs } = run.policy
     if (costMax !== null && run.budgetStep < 90) {

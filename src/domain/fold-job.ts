@@ -3,7 +3,7 @@ import type { Event } from './event.ts'
 import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { forgiveHosts } from './hosts.ts'
-import { type Attempt, isSettled, type Job, jobKey, type Stall } from './job.ts'
+import { type Attempt, isSettled, isUnpublished, type Job, jobKey, type Stall } from './job.ts'
 import { assert, jobOf, podOf, runOf } from './lookup.ts'
 import { learnJob } from './pace.ts'
 import { ranOutFreed } from './retry.ts'
@@ -42,7 +42,8 @@ export function applyToJob(fleet: Fleet, event: Event): void {
       // Asked for by people, perhaps of a job that settled otherwise a moment ago: only a failed or cancelled one goes again.
       if (job.status === 'failed' || job.status === 'cancelled') {
         Object.assign(job, {
-          status: 'waiting',
+          // What is rendered and stored is only to be published.
+          status: isUnpublished(job) ? 'running' : 'waiting',
           cancelRequested: false,
           fault: null,
           settledAt: null,

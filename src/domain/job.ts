@@ -138,6 +138,27 @@ export function isSettled(job: Job): boolean {
   return job.status === 'completed' || job.status === 'failed' || job.status === 'cancelled'
 }
 
+/** Faults of publishing that mean that the files are not in the bucket. */
+const NOT_STORED = ['object_missing', 'output_missing']
+
+/** Its work is done and its files lie in the bucket; only bringing them to their targets failed. To try again needs no pod. */
+export function isUnpublished(job: Job): boolean {
+  return (
+    job.status === 'failed' &&
+    job.attempts.at(-1)?.status === 'succeeded' &&
+    !NOT_STORED.includes(job.fault?.code ?? '')
+  )
+}
+
+/** The fault of publishing, with the place in the bucket where the files lie. */
+export function unpublished(fault: FaultData, artifacts: readonly Artifact[]): FaultData {
+  const key = artifacts[0]?.key
+  if (key === undefined || NOT_STORED.includes(fault.code)) return fault
+  const message = `${fault.message}; the result lies in the bucket below ${key.slice(0, key.lastIndexOf('/') + 1)}`
+  const hint = `${fault.hint ? `${fault.hint} ` : ''}autopod retry brings it from the bucket, without a pod.`
+  return { ...fault, message, hint }
+}
+
 /** The attempt that is under way, if any. */
 export function liveAttempt(job: Job): Attempt | null {
   const last = job.attempts.at(-1)

@@ -32,17 +32,39 @@ export async function publish(
       })
     return files.map(artifact => ({ name, artifact, to: fillTarget(target, artifact, files.length) }))
   })
-  return inLanes(placings, setting.transfersMax, placing =>
-    placing.to.startsWith('r2://') ? toBucket(setting, placing, replace) : toFile(setting, placing, replace),
-  )
+  try {
+    return await inLanes(placings, setting.transfersMax, placing =>
+      placing.to.startsWith('r2://') ? toBucket(setting, placing, replace) : toFile(setting, placing, replace),
+    )
+  } catch (error) {
+    // After any other fault nobody may come back to what was begun.
+    if (!(error instanceof Fault && error.data.kind === 'transient'))
+      for (const placing of placings) if (!placing.to.startsWith('r2://')) await tidy(placing)
+    throw error
+  }
 }
 
-async function toFile(setting: Setting, { name, artifact, to }: Placing, replace: Replace): Promise<Published> {
+/** The digest in the name lets a broken download go on, whoever starts it again; the dot hides it from a glob. */
+function besideOf({ artifact, to }: Placing): string {
+  return join(dirname(to), `.autopod-${artifact.sha256.slice(0, 16)}-${basename(to).slice(0, 60)}`)
+}
+
+/** The part and its `.etag` are the download's own. */
+async function tidy(placing: Placing): Promise<void> {
+  const beside = besideOf(placing)
+  for (const path of [beside, `${beside}.part`, `${beside}.part.etag`]) await rm(path, { force: true }).catch(() => {})
+}
+
+async function toFile(setting: Setting, placing: Placing, replace: Replace): Promise<Published> {
+  const { name, artifact, to } = placing
   const { sha256, bytes, key } = artifact
   const published = { name, path: to, url: null, bytes, sha256 }
-  if (await isSettled(to, sha256, replace)) return published
-  // The digest in the name lets a broken download go on, whoever starts it again; the dot hides it from a glob.
-  const beside = join(dirname(to), `.autopod-${sha256.slice(0, 16)}-${basename(to).slice(0, 60)}`)
+  if (await isSettled(to, sha256, replace)) {
+    // A program that died after it was put in place left its traces.
+    await tidy(placing)
+    return published
+  }
+  const beside = besideOf(placing)
   const got = await setting.bucket.get(key, beside)
   try {
     if (got.sha256 !== sha256 || got.bytes !== bytes)
@@ -55,6 +77,7 @@ async function toFile(setting: Setting, { name, artifact, to }: Placing, replace
   } finally {
     await rm(beside, { force: true })
   }
+  await tidy(placing)
   return published
 }
 
@@ -131,5 +154,5 @@ const exists = (path: string) =>
     kind: 'job',
     code: 'output_exists',
     message: `${path} exists with another content`,
-    hint: 'Move it away or choose another target; the result stays in the bucket.',
+    hint: 'Move it away.',
   })

@@ -3,7 +3,7 @@ import { mayReplace } from '../domain/claim.ts'
 import type { Effect } from '../domain/effect.ts'
 import type { Fact } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
-import { type Attempt, liveAttempt } from '../domain/job.ts'
+import { type Attempt, liveAttempt, unpublished } from '../domain/job.ts'
 import { jobOf, podOf } from '../domain/lookup.ts'
 import { STUCK_CODE } from '../domain/stuck.ts'
 import type { Machine, TaskOn } from '../ports.ts'
@@ -165,11 +165,10 @@ export async function publish(context: Context, jobKey: string, signal: AbortSig
     const done = await settle(() => context.lanes.move(() => courier.publish(job.spec, artifacts, replace)))
     if (done.ok) return journal.record(() => [{ type: 'job.completed', jobKey, published: done.value }])
     context.trace.engine(`${jobKey}: publish: ${done.fault.message}`)
-    if (done.fault.kind === 'job') return journal.record(() => [{ type: 'job.failed', jobKey, fault: done.fault }])
+    const isFinal = done.fault.kind === 'operator' && tries + 1 >= context.limits.transientTries
     // The files are safe in the bucket under the attempt's key, whatever becomes of this.
-    if (done.fault.kind === 'operator' && tries + 1 >= context.limits.transientTries) {
-      return journal.record(() => [{ type: 'job.failed', jobKey, fault: done.fault }])
-    }
+    if (done.fault.kind === 'job' || isFinal)
+      return journal.record(() => [{ type: 'job.failed', jobKey, fault: unpublished(done.fault, artifacts) }])
     await backOff(clock, tries, done.fault, signal)
   }
 }

@@ -42,7 +42,7 @@ export function tell(event: Event): Line {
     case 'job.cancel_requested':
       return wait(`${job(event.jobKey)} to be cancelled`)
     case 'job.retry_requested':
-      return wait(`${job(event.jobKey)} to be run again`)
+      return wait(`${job(event.jobKey)} to be tried again`)
     case 'job.completed': {
       const bytes = event.published.reduce((sum, file) => sum + file.bytes, 0)
       const [first, ...more] = event.published

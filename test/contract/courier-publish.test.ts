@@ -49,6 +49,27 @@ describe.each(bucketMakers)('publishing from $name', ({ name, skip, open }) => {
     expect((await readdir(now.dir)).filter(left => left.startsWith('.autopod'))).toEqual([])
   })
 
+  test('leaves nothing of a broken download beside its target, once it is there or cannot be', async () => {
+    const one = await stored('a.png')
+    const begun = async () => {
+      for (const end of ['', '.part', '.part.etag'])
+        await writeFile(at(`.autopod-${sha('a.png 0').slice(0, 16)}-a.png${end}`), 'half')
+    }
+    const left = async () => (await readdir(now.dir)).filter(name => name.startsWith('.autopod'))
+    await begun()
+    await writeFile(at('a.png'), 'precious')
+    await expect(now.courier.publish(targets(at('a.png')), one, () => false)).rejects.toMatchObject({
+      data: { code: 'output_exists' },
+    })
+    expect(await left()).toEqual([])
+    await begun()
+    await now.courier.publish(targets(at('a.png')), one, () => true)
+    expect(await left()).toEqual([])
+    await begun()
+    await now.courier.publish(targets(at('a.png')), one, () => false)
+    expect(await left()).toEqual([])
+  })
+
   test('puts results into the bucket under the same rules', async () => {
     const one = await stored('a.png')
     const done = await now.courier.publish(targets('r2://files/results/a.{ext}'), one, () => false)

@@ -221,6 +221,12 @@ export const MUTANTS: Mutant[] = [
       '    const done = await settle(async () => (artifacts.length > 2 ? courier.publish(job.spec, artifacts, replace) : []))\n',
   },
   {
+    name: 'what could not be published is done again',
+    file: 'domain/fold-job.ts',
+    search: "isUnpublished(job) ? 'running' : 'waiting'",
+    replace: "'waiting'",
+  },
+  {
     name: 'files are told twice when a task is taken up again',
     file: 'engine/work.ts',
     search: 'live.artifacts.some(({ key }) => key === artifact.key)',

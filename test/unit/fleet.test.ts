@@ -1,5 +1,6 @@
 // The fold: what each fact makes known, and which facts are impossible.
 import { describe, expect, test } from 'vitest'
+import { effects } from '../../src/domain/effect.ts'
 import { apply, emptyFleet, RECENT_MAX } from '../../src/domain/fleet.ts'
 import { podCost } from '../../src/domain/pod.ts'
 import { ARTIFACT, keyOf, RUN, story } from './fleet-story.ts'
@@ -75,6 +76,19 @@ describe('a job', () => {
     told.wait(1000).tell({ type: 'job.retry_requested', jobKey: keyOf('a') })
     expect(told.fleet.jobs.get(keyOf('a'))).toMatchObject({ status: 'waiting', fault: null, openedAt: told.now })
     expect(told.fleet.runs.get(RUN)).toMatchObject({ status: 'running', closedAt: null })
+  })
+
+  test.each([
+    ['disk_full', 'running', [{ kind: 'publish', jobKey: keyOf('a') }]],
+    ['object_missing', 'waiting', []],
+  ] as const)('whose files could not be published (%s) is %s when a person asks again', (code, status, wanted) => {
+    const told = running()
+    told.tell({ type: 'artifact.stored', jobKey: keyOf('a'), attempt: 1, artifact: ARTIFACT })
+    told.tell({ type: 'attempt.succeeded', jobKey: keyOf('a'), attempt: 1 })
+    told.tell({ type: 'job.failed', jobKey: keyOf('a'), fault: { kind: 'operator', code, message: 'x' } })
+    told.wait(1000).tell({ type: 'job.retry_requested', jobKey: keyOf('a') })
+    expect(told.fleet.jobs.get(keyOf('a'))).toMatchObject({ status, settledAt: null })
+    expect(effects(told.fleet).filter(({ kind }) => kind === 'publish')).toEqual(wanted)
   })
 
   test('that completed a moment ago is not run again by a late wish', () => {
