@@ -41,6 +41,8 @@ export function effects(fleet: Fleet): Effect[] {
     }
     // A release that overtakes its creation waits for the answer: what may exist must be found before it can end.
     if (pod.ref === null) wanted.push({ kind: 'create', podId: pod.id })
+    // Its end waits for the one look at what it left: an attempt never outlives its pod.
+    else if (awaitsFarewell(pod)) continue
     else if (pod.status === 'releasing') wanted.push({ kind: 'release', podId: pod.id })
     else if (pod.status === 'stopping') wanted.push({ kind: 'stop', podId: pod.id })
     else if (pod.status !== 'stopped' && !pod.broken) wanted.push({ kind: 'tend', podId: pod.id })

@@ -230,7 +230,8 @@ export function createPromises(world: World): Promises {
   function patient(jobKey: string, number: number): void {
     const attempt = fleet.jobs.get(jobKey)?.attempts[number - 1]
     const prompt = attempt && world.prompts.get(attempt.promptId)
-    if (!prompt) return
+    // Over a lost link nobody can look or help; how long that may last is the link's own limit.
+    if (!prompt || fleet.pods.get(attempt.podId)?.linkLostAt) return
     const { stuckActMs, stuckBusyActMs, stuckLookMs, cancelMs, comfyStartMs, linkLostMs } = world.limits
     const actMs = cloud.weather.blind > 0 ? stuckBusyActMs : stuckActMs
     const marks = ['engine', attempt.podId, `${jobKey} ${number}`].map(key => countsFrom.get(key) ?? 0)
