@@ -1,5 +1,6 @@
 // The dashboard with 1,000 jobs, all changing, beside htop and btop on terminals of the same size at the same time.
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -20,18 +21,26 @@ type Use = { cpu: number; bytes: number }
 
 export const tui: Bench = {
   async run(say) {
-    const processes = readdirSync('/proc').filter(name => /^\d+$/.test(name)).length
-    say(
-      `${COLUMNS} × ${ROWS}, 1,000 jobs; htop and btop show the ${processes} processes of this machine, load ${load()}`,
-    )
+    say(`${COLUMNS} × ${ROWS}, 1,000 jobs, load ${load()}`)
     const rows: Row[] = []
-    for (const hz of [1, 10]) {
-      say(`CPU at ${hz} Hz: ${(WARM_UP_MS + WINDOW_MS) / 1000} s …`)
+    const beside = async (hz: number, least: number | null) => {
+      const present = processes()
+      const what = `at ${hz} Hz, peers with ${present}`
+      say(`CPU at ${hz} Hz beside peers that show ${present} processes: ${(WARM_UP_MS + WINDOW_MS) / 1000} s …`)
       const [ours, htop, btop] = await sideBySide(hz)
-      rows.push(compared(`CPU at ${hz} Hz`, ours!.cpu, '%', 'htop', htop?.cpu ?? null, hz === 1 ? 2 : null))
-      rows.push(compared(`CPU at ${hz} Hz`, ours!.cpu, '%', 'btop', btop?.cpu ?? null, null))
-      rows.push(compared(`written at ${hz} Hz`, ours!.bytes, 'B/s', 'htop', htop?.bytes ?? null, null))
-      rows.push(compared(`written at ${hz} Hz`, ours!.bytes, 'B/s', 'btop', btop?.bytes ?? null, null))
+      rows.push(compared(`CPU ${what}`, ours!.cpu, '%', 'htop', htop?.cpu ?? null, least))
+      rows.push(compared(`CPU ${what}`, ours!.cpu, '%', 'btop', btop?.cpu ?? null, null))
+      rows.push(compared(`written ${what}`, ours!.bytes, 'B/s', 'htop', htop?.bytes ?? null, null))
+      rows.push(compared(`written ${what}`, ours!.bytes, 'B/s', 'btop', btop?.bytes ?? null, null))
+    }
+    await beside(1, null)
+    await beside(10, null)
+    // As many rows for everybody; those of the others hardly change.
+    const crowd = await sleepers(1000 - processes())
+    try {
+      await beside(1, 2)
+    } finally {
+      crowd.kill()
     }
     say(`${KEYS} keys at 10 Hz …`)
     const times = await keyTimes()
@@ -117,6 +126,20 @@ async function framesMade(): Promise<Frames> {
 
 function at(sorted: readonly number[], share: number): number {
   return sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
+}
+
+function processes(): number {
+  return readdirSync('/proc').filter(name => /^\d+$/.test(name)).length
+}
+
+/** So many processes that do nothing; they end with the one that is answered. */
+async function sleepers(count: number): Promise<ChildProcess> {
+  const script = 'trap "kill $all" EXIT TERM; for n in $(seq "$1"); do sleep 600 & all="$all $!"; done; echo up; wait'
+  const child = spawn('/bin/sh', ['-c', script, 'sh', String(Math.max(0, count))], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await once(child.stdout!, 'data')
+  return child
 }
 
 function installed(name: string): boolean {
