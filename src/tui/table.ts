@@ -90,7 +90,8 @@ export function drawTable<Row>(screen: Screen, region: Region, options: TableOpt
 
 function drawRow<Row>(screen: Screen, region: Region, y: number, fitted: Fitted<Row>[], row: Row): void {
   let busyUntil = 0
-  for (const [index, { column, x, width }] of fitted.entries()) {
+  for (let index = 0; index < fitted.length; index++) {
+    const { column, x, width } = fitted[index]!
     if (x < busyUntil) continue
     const cell = column.cell(row, width)
     if (cell.text === '') continue

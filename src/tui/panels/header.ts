@@ -4,7 +4,7 @@ import { hourlyRate } from '../../domain/cost.ts'
 import { DEFAULT_LIMITS } from '../../domain/limits.ts'
 import { formatClock, formatUsd } from '../../domain/units.ts'
 import { toFinish } from '../ahead.ts'
-import { type Facts, type Model, PANEL_NAMES, type PanelName } from '../model.ts'
+import { type Facts, type Model, PANEL_NAMES, type PanelName, sinceEvent } from '../model.ts'
 import { jobOrder, podOrder } from '../order.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import { countJobs, isOver, livePods, newsAt, runOfScreen, runToSum, spentOf } from '../state.ts'
@@ -31,7 +31,7 @@ function headerOf(facts: Facts, model: Model): Segment[] {
   const run = runOfScreen(facts)
   add(facts.runId === null ? 'all runs' : shortRun(facts.runId), 5, 'dim')
   add(plural(livePods(facts).length, 'pod'), 2, 'strong')
-  const rate = hourlyRate(facts.fleet, facts.now, facts.runId)
+  const rate = sinceEvent(facts, 'rate', () => hourlyRate(facts.fleet, facts.now, facts.runId))
   add(`${formatUsd(rate)}/h`, 1, 'strong')
   const spent = formatUsd(spentOf(facts))
   const step = run?.budgetStep ?? 0
