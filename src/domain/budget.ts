@@ -6,6 +6,7 @@ import type { FaultData } from './fault.ts'
 import type { Fleet } from './fleet.ts'
 import { type Job, liveAttempt } from './job.ts'
 import type { Limits } from './limits.ts'
+import { gpuWords, type Need } from './placement.ts'
 import { mayBill, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
 import { accrue, formatUsd, type Micro, type Millis } from './units.ts'
@@ -33,9 +34,23 @@ export function jobLimits(fleet: Fleet, now: Millis, { limits }: World): Fact[] 
 }
 
 export function ownCapReached(job: Job): FaultData {
-  const message = `${job.spec.jobId} reached its limit of ${formatUsd(job.spec.costMax ?? 0)}, the end of its pod included`
+  const limit = formatUsd(job.spec.costMax ?? 0)
+  const message =
+    job.attempts.length > 0
+      ? `${job.spec.jobId} reached its limit of ${limit}, the end of its pod included`
+      : `the limit of ${limit} of ${job.spec.jobId} pays for no pod that is offered, its end included`
   return { kind: 'job', code: 'budget_reached', message, hint: 'Raise pod_config.max_cost_usd of the job.' }
 }
+
+/** Every offer for the job is dearer than its run may pay an hour. */
+export function hourlyCapReached(run: Run, need: Need, least: Micro): FaultData {
+  const limit = formatUsd(run.policy.perHourMax ?? 0)
+  const message = `no offer for ${gpuWords(need)} keeps the limit of ${limit}/h: the cheapest costs ${formatUsd(least)}/h`
+  return { kind: 'job', code: HOURLY_CODE, message, hint: 'Raise --max-hourly, or name a cheaper GPU (--gpu).' }
+}
+
+/** Of a job that its run's limit for the hour ended: the run reached a limit, the job did nothing wrong. */
+export const HOURLY_CODE = 'hourly_limit'
 
 /** A run at a step of its money, or at its time. At 90 % what waits has to stay. */
 export function runLimits(fleet: Fleet, now: Millis): Fact[] {

@@ -36,6 +36,11 @@ export function needKey(need: Need): string {
   return JSON.stringify(need)
 }
 
+/** `A40, RTX 4090`, as the user wrote them. */
+export function gpuWords(need: Need): string {
+  return need.gpuTypes.join(', ') || 'any GPU'
+}
+
 /** Short names and ids of a GPU type are the same when they differ only in case, spaces and the maker's words. */
 export function sameGpu(wanted: string, offer: { gpuType: string; gpuName: string }): boolean {
   const plain = (s: string) => s.toLowerCase().replace(/nvidia|amd|geforce|[\s_-]+/g, '')
@@ -67,19 +72,27 @@ export function chooseOffer(
   limits: Limits,
   pays: (offer: Offer) => boolean = () => true,
 ): Offer | null {
-  const paid = new Map<string, Micro>()
+  const price = pricesAt(fleet, now)
   const refused = new Set<string>()
   for (const pod of fleet.pods.values()) {
-    // An offer may lie again about what is taken for it.
-    if (pod.createdAt !== null && now - pod.createdAt < PAID_MS) paid.set(placeOf(pod.offer), pod.offer.perHour)
     if (pod.status !== 'refused' || pod.broken?.kind !== 'capacity') continue
     if (now - (pod.goneAt ?? 0) < limits.capacityPauseMs) refused.add(placeOf(pod.offer))
   }
-  const isLeft = (offer: Offer) =>
-    offer.stock !== 'none' &&
-    Math.max(offer.perHour, paid.get(placeOf(offer)) ?? 0) <= perHourLeft &&
-    !refused.has(placeOf(offer))
+  const isLeft = (offer: Offer) => offer.stock !== 'none' && price(offer) <= perHourLeft && !refused.has(placeOf(offer))
   return offers.find(offer => isLeft(offer) && pays(offer)) ?? null
+}
+
+/** The least that any of the offers would cost an hour, those that are sold out included; null without offers. */
+export function cheapest(offers: readonly Offer[], fleet: Fleet, now: Millis): Micro | null {
+  return offers.length === 0 ? null : Math.min(...offers.map(pricesAt(fleet, now)))
+}
+
+/** What an offer would really cost: it may lie again about what is taken for it. */
+function pricesAt(fleet: Fleet, now: Millis): (offer: Offer) => Micro {
+  const paid = new Map<string, Micro>()
+  for (const pod of fleet.pods.values())
+    if (pod.createdAt !== null && now - pod.createdAt < PAID_MS) paid.set(placeOf(pod.offer), pod.offer.perHour)
+  return offer => Math.max(offer.perHour, paid.get(placeOf(offer)) ?? 0)
 }
 
 function placeOf(offer: Offer): string {

@@ -1,7 +1,7 @@
 // What to decide now: a pure function of what is known and the time. Rules in order; the first that has something to say is heard.
 import { drainAccount, standstill } from './account.ts'
 import { openPurse, type Purse } from './admission.ts'
-import { drain, expireRun, jobLimits, runLimits } from './budget.ts'
+import { drain, expireRun, HOURLY_CODE, jobLimits, runLimits } from './budget.ts'
 import { jobsOf, openJobs, openRuns, podsOf } from './census.ts'
 import type { Fact } from './event.ts'
 import type { FaultData } from './fault.ts'
@@ -9,12 +9,12 @@ import type { Fleet } from './fleet.ts'
 import { avoidHosts } from './hosts.ts'
 import { type Attempt, isSettled, type Job, liveAttempt } from './job.ts'
 import { awaitsFarewell } from './lease.ts'
-import { fits, needKey, needOf } from './placement.ts'
+import { cheapest, fits, gpuWords, needKey, needOf } from './placement.ts'
 import { isUsable, mayBill, type Pod } from './pod.ts'
 import { toBeFreed, verdict } from './retry.ts'
 import type { Run, RunStatus } from './run.ts'
 import { orders, priceLimits, surplus } from './scaling.ts'
-import type { Millis } from './units.ts'
+import { formatUsd, type Millis } from './units.ts'
 import type { Plan, World } from './world.ts'
 
 type Rule = (fleet: Fleet, now: Millis, world: World) => Fact[]
@@ -237,10 +237,17 @@ function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
       if (operator) facts.push({ type: 'job.failed', jobKey: job.key, fault: operator })
       else if (now - Math.max(job.dueAt, lastPod) >= world.limits.capacityWaitMs) {
         const refusal = pods.findLast(pod => pod.status === 'refused')?.broken
+        const need = needOf(job.spec, run.policy, job.vramGbAbove)
+        const stocked = world.offers.get(needKey(need))?.offers.filter(({ stock }) => stock !== 'none') ?? []
+        const least = cheapest(stocked, fleet, now)
+        const { perHourMax } = run.policy
+        const isTooDear = perHourMax !== null && least !== null && least > perHourMax
         const message =
           refusal?.message ??
-          `no offer for ${needOf(job.spec, run.policy, job.vramGbAbove).gpuTypes.join(', ') || 'any GPU'}`
-        const hint = 'Name more GPU types or regions (--gpu, --region), or try again later.'
+          `no offer for ${gpuWords(need)}${isTooDear ? ` below ${formatUsd(perHourMax)}/h; the cheapest in stock costs ${formatUsd(least)}/h` : ''}`
+        const hint = isTooDear
+          ? 'Raise --max-hourly, or try again later.'
+          : 'Name more GPU types or regions (--gpu, --region), or try again later.'
         facts.push({
           type: 'job.failed',
           jobKey: job.key,
@@ -277,6 +284,7 @@ function isEnding(fleet: Fleet, runId: string): boolean {
 export function outcomeOf(run: Run, jobs: Job[]): Exclude<RunStatus, 'running'> {
   if (run.limitReached) return 'budget_reached'
   if (jobs.some(job => job.fault?.kind === 'operator' && job.status === 'failed')) return 'needs_operator'
+  if (jobs.some(job => job.status === 'failed' && job.fault?.code === HOURLY_CODE)) return 'budget_reached'
   if (jobs.some(job => job.status === 'failed')) return 'failed'
   if (run.cancelRequested || jobs.some(job => job.status === 'cancelled')) return 'cancelled'
   return 'completed'

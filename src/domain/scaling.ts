@@ -1,15 +1,15 @@
 // How many pods there should be: never more than the run allows, never more orders than jobs that would use them.
 import { standstill } from './account.ts'
 import { openPurse, ownCapPays, type Purse } from './admission.ts'
-import { ownCapReached } from './budget.ts'
+import { hourlyCapReached, ownCapReached } from './budget.ts'
 import { openJobs, openRuns, podsOf } from './census.ts'
 import type { Fact } from './event.ts'
 import type { Fleet } from './fleet.ts'
 import type { Job } from './job.ts'
-import { chooseOffer, fits, type Need, needKey, needOf } from './placement.ts'
+import { cheapest, chooseOffer, fits, type Need, needKey, needOf } from './placement.ts'
 import { isUsable, mayBill, type Offer, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
-import { formatUsd, type Millis } from './units.ts'
+import { formatUsd, type Micro, type Millis } from './units.ts'
 import type { Plan, World } from './world.ts'
 
 /** Pods for waiting jobs that no pod is free or on its way for. Asks for offers first, orders when they are fresh. */
@@ -33,6 +33,12 @@ export function orders(fleet: Fleet, now: Millis, world: World): Plan {
       const known = world.offers.get(needKey(need))
       if (!known || now - known.at > world.limits.offersFreshMs) {
         needs.set(needKey(need), need)
+        continue
+      }
+      const least = cheapest(known.offers, fleet, now)
+      if (isBare && least !== null && least > (run.policy.perHourMax ?? least)) {
+        // However long it waits: each offer alone is above the limit.
+        facts.push({ type: 'job.failed', jobKey: job.key, fault: hourlyCapReached(run, need, least) })
         continue
       }
       const choose = (pays: (offer: Offer) => boolean) =>
@@ -93,6 +99,15 @@ export function priceLimits(fleet: Fleet): Fact[] {
     }
   }
   return facts
+}
+
+/** What the run's pods take an hour, where its limit leaves no room for another one like the cheapest of them; null where there is room. */
+export function hourlyFull(fleet: Fleet, run: Run): { taken: Micro; max: Micro } | null {
+  const { perHourMax: max } = run.policy
+  const pods = podsOf(fleet, run).filter(pod => mayBill(pod) && pod.status !== 'stopped')
+  if (max === null || pods.length === 0) return null
+  const taken = hourly(podsOf(fleet, run))
+  return taken + Math.min(...pods.map(pod => pod.offer.perHour)) > max ? { taken, max } : null
 }
 
 type Matched = {

@@ -227,6 +227,18 @@ export const MUTANTS: Mutant[] = [
     replace: "'waiting'",
   },
   {
+    name: 'what no limit for the hour can pay waits for capacity',
+    file: 'domain/scaling.ts',
+    search: 'isBare && least !== null && least > (run.policy.perHourMax ?? least)',
+    replace: 'false as boolean',
+  },
+  {
+    name: 'a job gives up while a pod of its run takes the limit for the hour',
+    file: 'domain/scaling.ts',
+    search: 'isBare && least !== null && least > (run.policy.perHourMax ?? least)',
+    replace: 'least !== null && least > perHourLeft',
+  },
+  {
     name: 'files are told twice when a task is taken up again',
     file: 'engine/work.ts',
     search: 'live.artifacts.some(({ key }) => key === artifact.key)',

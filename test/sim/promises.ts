@@ -63,6 +63,7 @@ export function createPromises(world: World): Promises {
       case 'job.failed':
         // What a poison job did is not held against its hosts.
         if (event.fault.code === 'poison') failedHosts.clear()
+        priced(event)
         return
       case 'pod.start_requested':
         startedByHand.add(event.podId)
@@ -155,6 +156,20 @@ export function createPromises(world: World): Promises {
     const isTaken = avoided >= world.limits.hostAvoidTries
     if (world.clock.now() - since > HEED_MS && !isTaken && !startedByHand.has(pod.id))
       forbid(`${pod.id} is used on ${pod.hostId}, which failed`)
+  }
+
+  /** Want of capacity is not what ends a job that no offer was cheap enough for, nor the other way round. */
+  function priced({ jobKey, fault }: Extract<Event, { type: 'job.failed' }>): void {
+    const run = fleet.runs.get(fleet.jobs.get(jobKey)?.runId ?? '')
+    const max = run?.policy.perHourMax ?? Infinity
+    const isPoor = cloud.market.every(({ perHour }) => perHour > max)
+    if (fault.code === 'no_capacity' && isPoor && cloud.weather.offersFail === 0)
+      forbid(`${jobKey} waited for capacity, and every offer is above its limit`)
+    if (fault.code !== 'hourly_limit') return
+    if (!isPoor && cloud.weather.priceMoves === 0) forbid(`${jobKey} failed for the hourly limit, which an offer keeps`)
+    for (const pod of fleet.pods.values())
+      if (pod.runId === run?.id && mayBill(pod) && pod.status !== 'stopped')
+        forbid(`${jobKey} failed for the hourly limit while ${pod.id} may still take it`)
   }
 
   /** Pods that live at the provider, whatever is known of them. */

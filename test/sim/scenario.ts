@@ -66,7 +66,10 @@ export function createScenario(seed: number): World {
   // Apart from the world's own chance, so that a new fault here does not change what happens in worlds without it.
   const chance = createChance(Math.imul(seed, 0x9e3779b1) ^ 0x5eed)
   const weather = weatherOf(chance)
-  const world = createWorld({ seed, ...optionsOf(chance), weather })
+  const options = optionsOf(chance)
+  // A limit below every offer; drawn apart, as weather is.
+  if (createChance(seed ^ 0x40e1).happens(0.02)) options.policy = { ...options.policy, perHourMax: PER_HOUR / 2 }
+  const world = createWorld({ seed, ...options, weather })
   world.cloud.market = [offerOf('A', PER_HOUR)]
   if (chance.happens(0.4)) world.cloud.market.push(offerOf('B', PER_HOUR * 1.5, chance.pick([24, 48])))
   if (chance.happens(0.3)) world.jobMs = [5000, 25_000]

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Fact } from '../../src/domain/event.ts'
 import { plan } from '../../src/domain/plan.ts'
-import { keyOf, RUN, type Story, story, worldOf } from './fleet-story.ts'
+import { keyOf, offerOf, RUN, type Story, story, worldOf } from './fleet-story.ts'
 
 const decide = (told: Story) => plan(told.fleet, told.now, worldOf(told))
 const facts = (told: Story) => decide(told).facts
@@ -145,6 +145,31 @@ describe('a run', () => {
     expect(settle(told)).toMatchObject([
       { type: 'job.failed', fault: { kind: 'capacity', code: 'no_capacity', message: 'no A40 left' } },
       { type: 'run.closed', status: 'failed' },
+    ])
+  })
+
+  test('that can pay no offer an hour reached its limit; one that only lacks stock below it is told of both prices', () => {
+    const offers = [offerOf({ perHour: 500_000 })]
+    const poor = story().run({ perHourMax: 400_000 }).jobs('a')
+    const world = worldOf(poor, offers)
+    const { facts: ended } = plan(poor.fleet, poor.now, world)
+    poor.tell(...ended)
+    expect(plan(poor.fleet, poor.now, world).facts).toMatchObject([{ type: 'run.closed', status: 'budget_reached' }])
+
+    const short = story()
+      .run({ perHourMax: 400_000 })
+      .jobs('a')
+      .wait(15 * 60_000)
+    const sold = worldOf(short, [...offers, offerOf({ stock: 'none' })])
+    expect(plan(short.fleet, short.now, sold).facts).toMatchObject([
+      {
+        type: 'job.failed',
+        fault: {
+          code: 'no_capacity',
+          message: 'no offer for any GPU below $0.40/h; the cheapest in stock costs $0.50/h',
+          hint: expect.stringContaining('--max-hourly'),
+        },
+      },
     ])
   })
 

@@ -1,7 +1,8 @@
 // How many pods: as many as jobs can use, never more than allowed.
 import { describe, expect, test } from 'vitest'
-import { orders, surplus } from '../../src/domain/scaling.ts'
-import { keyOf, offerOf, type Story, specOf, story, worldOf } from './fleet-story.ts'
+import type { Run } from '../../src/domain/run.ts'
+import { hourlyFull, orders, surplus } from '../../src/domain/scaling.ts'
+import { keyOf, offerOf, RUN, type Story, specOf, story, worldOf } from './fleet-story.ts'
 
 const ordered = (told: Story, offers = [offerOf()]) =>
   orders(told.fleet, told.now, worldOf(told, offers)).facts.flatMap(fact =>
@@ -37,6 +38,35 @@ describe('orders', () => {
   test('keep the limit for the hour', () => {
     const told = story().run({ podsMax: 5, perHourMax: 800_000 }).jobs('a', 'b', 'c', 'd')
     expect(ordered(told, [offerOf({ perHour: 360_000 })])).toHaveLength(2)
+  })
+
+  test('end a job at once, with the limit and the cheapest price, when each offer alone is above the limit for the hour', () => {
+    const told = story().run({ podsMax: 5, perHourMax: 200_000 }).jobs('a')
+    const offers = [offerOf({ perHour: 490_000 }), offerOf({ perHour: 360_000, stock: 'none', cloud: 'community' })]
+    const fault = {
+      kind: 'job',
+      code: 'hourly_limit',
+      message: 'no offer for any GPU keeps the limit of $0.20/h: the cheapest costs $0.36/h',
+      hint: expect.stringContaining('--max-hourly'),
+    }
+    const { facts } = orders(told.fleet, told.now, worldOf(told, offers))
+    expect(facts).toEqual([{ type: 'job.failed', jobKey: keyOf('a'), fault }])
+  })
+
+  test('wait while other pods of the run take what the limit for the hour leaves', () => {
+    const told = story().run({ podsMax: 5, perHourMax: 400_000 }).jobs('a', 'b').pod('pod-0001').start('a', 'pod-0001')
+    const offers = [offerOf({ perHour: 450_000 })]
+    expect(orders(told.fleet, told.now, worldOf(told, offers))).toEqual({ facts: [], needs: [] })
+    expect(hourlyFull(told.fleet, told.fleet.runs.get(RUN) as Run)).toEqual({ taken: 360_000, max: 400_000 })
+    told.tell({ type: 'pod.release_requested', podId: 'pod-0001', cause: 'x' })
+    told.tell({ type: 'pod.gone', podId: 'pod-0001', billedUntil: told.now })
+    expect(hourlyFull(told.fleet, told.fleet.runs.get(RUN) as Run)).toBe(null)
+  })
+
+  test('wait for stock below the limit for the hour, whatever dearer there is', () => {
+    const told = story().run({ perHourMax: 400_000 }).jobs('a')
+    const offers = [offerOf({ stock: 'none' }), offerOf({ perHour: 500_000, cloud: 'community' })]
+    expect(orders(told.fleet, told.now, worldOf(told, offers)).facts).toEqual([])
   })
 
   test('ask for offers first when none are known or they are old', () => {

@@ -2,6 +2,7 @@
 import { jobCost } from '../../domain/cost.ts'
 import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { isUsable, type Pod } from '../../domain/pod.ts'
+import { hourlyFull } from '../../domain/scaling.ts'
 import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
 import { bar } from '../chart.ts'
 import { allocationOf, type Facts, type Model, sinceEvent } from '../model.ts'
@@ -102,6 +103,10 @@ export function waitingFor(job: Job, facts: Facts): string {
   if (job.dueAt > facts.now) return `again in ${formatClock(job.dueAt - facts.now)}${again}${why}`
   const pod = bootingFor(job, facts)
   if (pod) return `${pod.id} boots: ${podWaits(pod, facts)}${again}`
+  const run = facts.fleet.runs.get(job.runId)
+  const full = run ? hourlyFull(facts.fleet, run) : null
+  if (full)
+    return `a pod to end: ${formatUsd(full.taken)} of ${formatUsd(full.max)}/h are taken (--max-hourly)${again}${why}`
   return `${livePods(facts).some(isUsable) ? 'next free pod' : 'a pod'}${again}${why}`
 }
 
