@@ -1,5 +1,5 @@
 // The dashboard with 1,000 jobs, all changing, beside htop and btop on terminals of the same size at the same time.
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { loadavg } from 'node:os'
@@ -36,11 +36,11 @@ export const tui: Bench = {
     await beside(1, null)
     await beside(10, null)
     // As many rows for everybody; those of the others hardly change.
-    const crowd = await sleepers(1000 - processes())
+    const wake = await sleepers(1000 - processes())
     try {
       await beside(1, 2)
     } finally {
-      crowd.kill()
+      wake()
     }
     say(`${KEYS} keys at 10 Hz …`)
     const times = await keyTimes()
@@ -132,14 +132,16 @@ function processes(): number {
   return readdirSync('/proc').filter(name => /^\d+$/.test(name)).length
 }
 
-/** So many processes that do nothing; they end with the one that is answered. */
-async function sleepers(count: number): Promise<ChildProcess> {
-  const script = 'trap "kill $all" EXIT TERM; for n in $(seq "$1"); do sleep 600 & all="$all $!"; done; echo up; wait'
+/** So many processes that do nothing, until the answer is called. */
+async function sleepers(count: number): Promise<() => void> {
+  const script = 'for n in $(seq "$1"); do sleep 600 & done; echo up; wait'
   const child = spawn('/bin/sh', ['-c', script, 'sh', String(Math.max(0, count))], {
     stdio: ['ignore', 'pipe', 'ignore'],
+    // A group of its own, to be ended as one.
+    detached: true,
   })
-  await once(child.stdout!, 'data')
-  return child
+  await once(child.stdout, 'data')
+  return () => process.kill(-child.pid!, 'SIGKILL')
 }
 
 function installed(name: string): boolean {
