@@ -11,7 +11,7 @@ export type Catch = { mutant: Mutant; seed: number | null; wrong: string }
 /** A mistake that so many worlds do not notice is one that they would not notice. */
 const SEEDS_MAX = 2000
 /** A plan that never comes to rest plays no second world: the mistake shows, but nobody says so. */
-const HUNT_MAX_MS = 60_000
+const HUNT_MAX_MS = 180_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Throws when the search text does not occur exactly once: the code moved on. */
