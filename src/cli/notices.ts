@@ -9,18 +9,30 @@ import type { Home } from './home.ts'
 /** Often enough for a limit of two minutes. */
 const LOOK_MS = 15_000
 
-/** Ends with what it returns, which waits for what is on its way. */
-export function openNotices(home: Home, engine: Engine, trace: Trace): () => Promise<void> {
+/** What is on its way at the program's end is worth a moment, and no more: everything else is done. */
+const END_MS = 2000
+
+/** Ends with what it returns, which waits for what is on its way, at most `endMs`. */
+export function openNotices(
+  home: Pick<Home, 'settings'>,
+  engine: Pick<Engine, 'fleet' | 'journal'>,
+  trace: Pick<Trace, 'engine'>,
+  endMs = END_MS,
+): () => Promise<void> {
   const { webhook, shape, desktop } = home.settings.notify ?? {}
   const ways: Notify[] = [...(webhook ? [toWebhook(webhook.reveal(), shape)] : []), ...(desktop ? [toDesktop] : [])]
   if (ways.length === 0) return async () => {}
   const passes = createSieve()
   const underWay = new Set<Promise<void>>()
+  const end = new AbortController()
   const tell = (notice: Notice | null) => {
     if (!notice || !passes(notice, systemClock.now())) return
     // Without its address: who knows a webhook may write to it.
     for (const way of ways) {
-      const sent = way(notice).catch(() => trace.engine(`notice not delivered: ${notice.title}`))
+      const sent = way(notice, end.signal).catch(() => {
+        const why = end.signal.aborted ? `given up after ${endMs / 1000} s at the program's end` : 'not delivered'
+        trace.engine(`notice ${why}: ${notice.title}`)
+      })
       underWay.add(sent)
       void sent.then(() => underWay.delete(sent))
     }
@@ -32,6 +44,11 @@ export function openNotices(home: Home, engine: Engine, trace: Trace): () => Pro
   return async () => {
     unlisten()
     stop()
-    await Promise.all(underWay)
+    const all = Promise.all(underWay)
+    const done = new AbortController()
+    await Promise.race([all, systemClock.sleep(endMs, done.signal)])
+    done.abort('done')
+    end.abort('the program ends')
+    await all
   }
 }

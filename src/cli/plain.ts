@@ -31,7 +31,10 @@ export function plainScreen(follow: Follow, runId: string): () => void {
   const write = (at: number, text: string) =>
     process.stdout.write(`${new Date(at).toTimeString().slice(0, 8)} ${clean(text)}\n`)
   const tell = (event: Event) => {
-    if (!QUIET.has(event.type)) write(event.at, storyOf(event).text)
+    if (QUIET.has(event.type)) return
+    const { text } = storyOf(event)
+    const isOther = 'runId' in event && event.runId !== runId && event.type.startsWith('run.')
+    write(event.at, isOther ? `${event.runId}: ${text}` : text)
   }
   const opened = follow.fleet.runs.get(runId)?.openedAt ?? 0
   for (const event of follow.fleet.recent) if (event.at >= opened) tell(event)

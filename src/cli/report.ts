@@ -46,7 +46,8 @@ export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
       gpu_type: pod.offer.gpuType,
       gpu_count: pod.offer.gpuCount,
       price_usd_per_hour: usdFromMicro(pod.offer.perHour),
-      billed_s: seconds(billedMs(pod, now)),
+      // To the millisecond: times the price it is the cost.
+      billed_s: Math.round(billedMs(pod, now)) / 1000,
       cost_usd: usdFromMicro(podCost(pod, now)),
       local_port: pod.localPort,
       status: pod.status === 'gone' ? 'terminated' : pod.status === 'releasing' ? 'terminating' : pod.status,

@@ -9,7 +9,7 @@ import { isSettled, type Job } from '../domain/job.ts'
 import { mayBill } from '../domain/pod.ts'
 import { jobsOfRun, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
-import { formatUsd } from '../domain/units.ts'
+import { formatUsd, type Micro } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { type Flags, type Invocation, usage } from './args.ts'
 import { keyOf, openBucket, openProviders } from './compose.ts'
@@ -139,6 +139,8 @@ async function priced(home: Home, ordered: Order): Promise<Quote[]> {
   return provider ? quote(provider, ordered) : []
 }
 
+const atMost = (micro: Micro | null) => (micro === null ? 'no limit set' : `at most ${formatUsd(micro)}`)
+
 const KNOWN_WORDS: Partial<Record<Job['status'], string>> = {
   completed: 'done before',
   failed: 'rendered before, to be published from the bucket',
@@ -179,13 +181,13 @@ function dryRun(ordered: Order, quotes: Quote[], json: boolean): number {
     const on = offer
       ? `${offer.gpuCount} × ${offer.gpuName}  ${formatUsd(offer.perHour)}/h  stock ${offer.stock}`
       : 'no offer now'
-    return `${spec.jobId.padEnd(24)} ${spec.template.padEnd(18)} ${on}  at most ${most === null ? 'without limit' : formatUsd(most)}`
+    return `${spec.jobId.padEnd(24)} ${spec.template.padEnd(18)} ${on}  ${atMost(most)}`
   })
   for (const job of ordered.known)
     lines.push(`${job.spec.jobId.padEnd(24)} ${KNOWN_WORDS[job.status] ?? 'under way'}; --again runs it once more`)
   lines.push(
     '',
-    `${quotes.length} jobs on ${pods} pods, ${formatUsd(perHour)}/h together; at most ${capped === null ? 'without limit (set --max-cost)' : formatUsd(capped)}. Nothing was rented.`,
+    `${quotes.length} jobs on ${pods} pods, ${formatUsd(perHour)}/h together; ${capped === null ? 'no limit set (--max-cost)' : atMost(capped)}. Nothing was rented.`,
   )
   process.stdout.write(`${lines.join('\n')}\n`)
   return EXIT.ok

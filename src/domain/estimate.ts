@@ -4,6 +4,7 @@ import type { Fleet } from './fleet.ts'
 import { type Job, liveAttempt } from './job.ts'
 import { seenBootMs, seenJobMs, seenReleaseMs } from './pace.ts'
 import { isUsable, mayBill, type Pod } from './pod.ts'
+import { liveStall } from './stuck.ts'
 import { accrue, type Micro, type Millis } from './units.ts'
 
 /** Milliseconds. */
@@ -27,7 +28,8 @@ const TEARDOWN: Range = [20_000, 60_000]
 /** How long the live attempt of a job still takes; null before there is a basis. */
 export function jobLeft(fleet: Fleet, job: Job, progressOf: ProgressOf, now: Millis): Range | null {
   const attempt = liveAttempt(job)
-  if (!attempt) return null
+  // Nobody knows how long something that is called stuck still takes.
+  if (!attempt || liveStall(attempt)) return null
   const since = attempt.startedAt ?? attempt.requestedAt
   const own = ownTotal(job, progressOf)
   const gpu = fleet.pods.get(attempt.podId)?.offer.gpuName ?? ''

@@ -98,8 +98,12 @@ export function podCost(pod: Pod, until: Millis): Micro {
   return pod.goneAt !== null && until >= pod.goneAt ? pod.billed : Math.min(total, pod.billed)
 }
 
-/** Milliseconds on the meter. */
+/** Milliseconds on the meter; once the bill is known, those that it was for, as far as one price held throughout. */
 export function billedMs(pod: Pod, until: Millis): number {
+  const { perHour } = pod.offer
+  const isBilled = pod.billed !== null && pod.goneAt !== null && until >= pod.goneAt
+  if (isBilled && perHour > 0 && pod.meters.every(meter => meter.perHour === perHour))
+    return (podCost(pod, until) / perHour) * 3_600_000
   return pod.meters.reduce((sum, meter) => sum + Math.max(0, Math.min(meter.to ?? until, until) - meter.from), 0)
 }
 

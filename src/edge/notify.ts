@@ -4,7 +4,8 @@ import type { Notice } from '../domain/notice.ts'
 import { request } from './http.ts'
 
 export type Shape = 'json' | 'slack' | 'discord' | 'ntfy'
-export type Notify = (notice: Notice) => Promise<void>
+/** Aborted, it gives up at once. */
+export type Notify = (notice: Notice, signal?: AbortSignal) => Promise<void>
 
 const TIMEOUT_MS = 10_000
 /** Discord's limit for `content` is 2000 characters (its API reference, 2026); the others allow more. */
@@ -50,8 +51,9 @@ export function messageOf(notice: Notice, shape: Shape): { body: string; headers
 
 /** Faults: transient (the service did not take it). */
 export function toWebhook(url: string, shape: Shape = shapeOf(url)): Notify {
-  return async notice => {
-    const answer = await request({ method: 'POST', url, ...messageOf(notice, shape), timeoutMs: TIMEOUT_MS })
+  return async (notice, signal) => {
+    const message = messageOf(notice, shape)
+    const answer = await request({ method: 'POST', url, ...message, timeoutMs: TIMEOUT_MS, ...(signal && { signal }) })
     await answer.text()
   }
 }

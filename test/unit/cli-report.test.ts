@@ -169,6 +169,14 @@ describe('the result document', () => {
     expect(JSON.parse(JSON.stringify(result(s)))).toEqual(result(s))
   })
 
+  it('counts the seconds that a pod was billed for, not those until the proof that it is gone', () => {
+    const s = gone(complete(story().run().jobs('a').pod('p').wait(8_700), 'a', 'p'), 'p')
+    s.tell({ type: 'pod.billed', podId: 'p', micro: 741 })
+    const [pod] = result(s).pods
+    expect(pod).toMatchObject({ billed_s: 7.41, cost_usd: 0.000741 })
+    expect(((pod?.billed_s ?? 0) * (pod?.price_usd_per_hour ?? 0)) / 3600).toBeCloseTo(pod?.cost_usd ?? 0, 9)
+  })
+
   it('has the error of a job that failed, with its node and null for what is not known', () => {
     const s = story().run().jobs('a', 'b', 'c')
     failed(s, 'a', 'job', { hint: 'Mend it.', node: { id: '4', classType: 'KSampler' } })

@@ -39,6 +39,21 @@ test('nothing is estimated before a job is done or well under way', () => {
   expect(guess?.end[1]).toBeLessThan(told.now + 5 * MINUTE)
 })
 
+test('nothing is estimated while a job is called stuck', () => {
+  const told = story().run().jobs('a')
+  podReady(told, 'pod-1')
+  told.start('a', 'pod-1').wait(MINUTE)
+  const half: ProgressOf = () => ({ fraction: 0.5, at: told.now })
+  const left = () => jobLeft(told.fleet, told.fleet.jobs.get(keyOf('a'))!, half, told.now)
+  expect(left()).not.toBeNull()
+  const stuck = { jobKey: keyOf('a'), attempt: 1 }
+  told.tell({ type: 'attempt.stuck_warned', ...stuck, since: told.now, silent: [], reason: 'x' })
+  expect(left()).toBeNull()
+  expect(estimateRun(told.fleet, RUN, half, told.now)).toBeNull()
+  told.tell({ type: 'attempt.stuck_cleared', ...stuck })
+  expect(left()).not.toBeNull()
+})
+
 test('what jobs took spreads over the pods there are, and the range covers what then happens', () => {
   const told = story()
   told.run()

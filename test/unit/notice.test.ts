@@ -2,11 +2,45 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
+import type { Home } from '../../src/cli/home.ts'
+import { openNotices } from '../../src/cli/notices.ts'
+import type { Event } from '../../src/domain/event.ts'
 import { createSieve, type Notice, noticeOf, RELEASE_SLOW_MS, slowReleases } from '../../src/domain/notice.ts'
 import { messageOf, shapeOf, toWebhook } from '../../src/edge/notify.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import { secretOf } from '../../src/wire/secret.ts'
 import { keyOf, RUN, story } from './fleet-story.ts'
 
 const NOTICE: Notice = { key: 'k', level: 'alarm', title: 'ünit does not end', text: 'look @everyone' }
+
+test('a webhook that hangs holds up the end for a moment only, and the trace says so', async () => {
+  const server = createServer(() => {}).listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const told = story().run().jobs('a')
+  const asked = new Promise(resolve => server.once('request', resolve))
+  const lines: string[] = []
+  let listener: (event: Event) => void = () => {}
+  const journal = {
+    onEvent(heard: typeof listener) {
+      listener = heard
+      return () => {}
+    },
+  }
+  const webhook = secretOf(`http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`)
+  const end = openNotices(
+    { settings: { notify: { webhook } } } as Home,
+    { fleet: told.fleet, journal } as unknown as Engine,
+    { engine: line => void lines.push(line) },
+    20,
+  )
+  told.tell({ type: 'job.failed', jobKey: keyOf('a'), fault: { kind: 'job', code: 'x', message: 'x' } })
+  listener(told.events.at(-1) as Event)
+  await asked
+  await end()
+  expect(lines).toEqual(["notice given up after 0.02 s at the program's end: a failed"])
+  server.closeAllConnections()
+  server.close()
+})
 
 test('a run that is over is told with what became of it and what it cost', () => {
   const told = story().run().jobs('a', 'b')
