@@ -33,9 +33,9 @@ export const tui: Bench = {
       rows.push(compared(`written ${what}`, ours!.bytes, 'B/s', 'htop', htop?.bytes ?? null, null))
       rows.push(compared(`written ${what}`, ours!.bytes, 'B/s', 'btop', btop?.bytes ?? null, null))
     }
-    await beside(1, null)
+    await beside(1, 2)
     await beside(10, null)
-    // As many rows for everybody; those of the others hardly change.
+    // And with as many rows for everybody; those of the others hardly change.
     const wake = await sleepers(1000 - processes())
     try {
       await beside(1, 2)
