@@ -77,7 +77,9 @@ export function podsOfRun(fleet: Fleet, run: Run): Pod[] {
     const other = fleet.runs.get(fleet.jobs.get(key)?.runId ?? '')
     if (other && (other.closedAt === null || other.closedAt > run.openedAt)) runs.add(other.id)
   }
-  return [...fleet.pods.values()].filter(pod => runs.has(pod.runId) && pod.status !== 'refused')
+  // A run that was opened again, to publish what it had rendered, paid for those before.
+  const isPast = (pod: Pod) => pod.runId !== run.id && pod.goneAt !== null && pod.goneAt <= run.openedAt
+  return [...fleet.pods.values()].filter(pod => runs.has(pod.runId) && pod.status !== 'refused' && !isPast(pod))
 }
 
 export function costOfPods(pods: readonly Pod[], until: Millis): Micro {

@@ -1,5 +1,5 @@
 // What a run gives back: files, the result document, the bill; and what running the same folder again does.
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
@@ -85,6 +85,29 @@ test.concurrent('--again and deleted outputs run a job once more, and nothing el
     expect(mended.pods).toHaveLength(1)
     expect(world.outputs()).toEqual(['one.png', 'two.png'])
     expect(Object.keys((await world.cloud.status()).prompts)).toHaveLength(4)
+  }))
+
+test.concurrent('a result whose place was taken while it was made is brought from the bucket afterwards, without another pod', () =>
+  inWorld({ firstPort: 16_400 }, async world => {
+    world.job('small', pictureJob('lighthouse.jpg'))
+    const first = world.start(['run', 'jobs', '--yes', '--json'])
+    await world.event('pod.created')
+    mkdirSync(join(world.folder, 'out'), { recursive: true })
+    writeFileSync(join(world.folder, 'out/small.png'), 'precious')
+    const { code, stdout } = await first.ended
+    const failed = result.parse(JSON.parse(stdout))
+    expect(code).toBe(1)
+    expect(failed.jobs[0]?.error).toMatchObject({
+      code: 'output_exists',
+      message: expect.stringContaining(`below out/${failed.run_id}/small/1/`),
+    })
+    expect(readFileSync(join(world.folder, 'out/small.png'), 'utf8')).toBe('precious')
+
+    rmSync(join(world.folder, 'out/small.png'))
+    const mended = await run(world, 0, 'jobs')
+    expect(mended).toMatchObject({ cost_usd: 0, pods: [], jobs: [{ status: 'completed', attempts: 1 }] })
+    expect(world.outputs()).toEqual(['small.png'])
+    expect((await world.cloud.status()).bills).toHaveLength(1)
   }))
 
 test.concurrent('without a bucket the same pictures come back over SSH', () =>

@@ -8,7 +8,7 @@ import type { Fleet } from '../../src/domain/fleet.ts'
 import { outcomeOf } from '../../src/domain/plan.ts'
 import { jobsOfRun, podsOfRun } from '../../src/domain/review.ts'
 import type { Run } from '../../src/domain/run.ts'
-import { keyOf, policyOf, RUN, type Story, specOf, story, T0 } from './fleet-story.ts'
+import { ARTIFACT, keyOf, policyOf, RUN, type Story, specOf, story, T0 } from './fleet-story.ts'
 
 const runOf = (fleet: Fleet, id = RUN) => fleet.runs.get(id) as Run
 const FILE = { name: 'picture', path: '/jobs/out/a.png', url: null, bytes: 1234, sha256: 'ab' }
@@ -175,6 +175,22 @@ describe('the result document', () => {
     const [pod] = result(s).pods
     expect(pod).toMatchObject({ billed_s: 7.41, cost_usd: 0.000741 })
     expect(((pod?.billed_s ?? 0) * (pod?.price_usd_per_hour ?? 0)) / 3600).toBeCloseTo(pod?.cost_usd ?? 0, 9)
+  })
+
+  it('of a launch that only publishes again has no pods, and costs nothing', () => {
+    const s = story().run().jobs('a').pod('p').start('a', 'p').wait(8_700)
+    s.tell({ type: 'artifact.stored', jobKey: keyOf('a'), attempt: 1, artifact: ARTIFACT })
+    s.tell({ type: 'attempt.succeeded', jobKey: keyOf('a'), attempt: 1 })
+    close(gone(failed(s, 'a', 'operator', { code: 'disk_full' }), 'p')).wait(1000)
+    const { policy } = s.fleet.runs.get(RUN) as Run
+    s.tell({ type: 'run.opened', runId: 'run_2', policy, follows: [keyOf('a')] })
+    s.tell({ type: 'job.retry_requested', jobKey: keyOf('a') })
+    s.tell({ type: 'job.completed', jobKey: keyOf('a'), published: [] })
+    expect(resultOf(s.fleet, s.fleet.runs.get('run_2') as Run, s.now, '/')).toMatchObject({
+      cost_usd: 0,
+      jobs: [{ status: 'completed', attempts: 1, cost_usd: 0 }],
+      pods: [],
+    })
   })
 
   it('has the error of a job that failed, with its node and null for what is not known', () => {
