@@ -52,6 +52,7 @@ function exitCodeOf(error: unknown): number {
   if (!(error instanceof Fault)) return EXIT.bug
   switch (error.data.kind) {
     case 'operator':
+      if (error.data.code === 'pods_unattended') return EXIT.billing
       return error.data.code === 'settings_invalid' ? EXIT.usage : EXIT.operator
     case 'capacity':
       return EXIT.capacity
@@ -65,15 +66,17 @@ function exitCodeOf(error: unknown): number {
   }
 }
 
-// A reader that went away (`autopod jobs | head`) is no error of ours.
+/** Something that was to be told could not be: the disk that it was sent to is full, say. */
+let isUnsaid = false
 for (const stream of [process.stdout, process.stderr]) {
+  // No word is worth a pod: work goes on. A reader that went away (`autopod jobs | head`) is no error of ours at all.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (error.code !== 'EPIPE') isUnsaid = true
   })
 }
 
 main(process.argv.slice(2)).then(
-  code => process.exit(code),
+  code => process.exit(code === EXIT.ok && isUnsaid ? EXIT.failed : code),
   (error: unknown) => {
     if (error instanceof Fault) {
       const { kind, hint = kind === 'transient' ? UNREACHED : '' } = error.data

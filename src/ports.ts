@@ -329,6 +329,7 @@ export type Executor = {
 
 // ---------------------------------------------------------------- keeping facts
 
+/** Faults of all that concerns the journal: operator `journal_unwritable` · `journal_damaged`; what was to be written is not there. */
 export type Store = {
   /**
    * One transaction: events that other processes appended since the last call are handed to `decide`, what it returns is
@@ -343,6 +344,7 @@ export type Store = {
   lease(): { release(): void } | null
   /** Whether some living process holds the lease. */
   leased(): boolean
+  /** Never throws: what cannot be written is lost, and what cannot be read is not there. */
   writeGauges(rows: GaugeRows): void
   readGauges(): GaugeRows
   close(): void
@@ -353,7 +355,7 @@ export type GaugeRows = {
   balance: { micro: number; at: Millis } | null
 }
 
-/** Lines that pods, providers and jobs write; kept on disk, also after the pod is gone. */
+/** Lines that pods, providers and jobs write; kept on disk, also after the pod is gone. Never throws: where there is no room, they are lost. */
 export type Trace = {
   /** `cursor`: where the provider's log goes on after this line; null for a line from elsewhere. */
   pod(podId: string, line: string, cursor: string | null): void

@@ -1,14 +1,16 @@
 // What can be said of files without renting: check, template, schema.
 import { join } from 'node:path'
+import type { Event } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import { emptyFleet } from '../domain/fleet.ts'
 import { audit } from '../domain/invariants.ts'
 import { settingsSchema } from '../edge/config.ts'
 import { jsonSchemaOf, listTemplates, loadJobs, readTemplate } from '../edge/jobdir.ts'
+import { isOfJournal } from '../engine/settle.ts'
 import { type Flags, type Invocation, usage } from './args.ts'
 import { isOurFile } from './compose.ts'
 import { EXIT } from './exit.ts'
-import { openHome, templateDirs } from './home.ts'
+import { type Home, openHome, templateDirs } from './home.ts'
 import { eventsOf, pastOf } from './past.ts'
 import { table } from './table.ts'
 
@@ -63,7 +65,7 @@ function checkJournal(flags: Flags): number {
   const home = openHome(flags)
   const breaches: { seq: number; at: string; breach: string }[] = []
   const fleet = emptyFleet()
-  for (const event of eventsOf(home))
+  for (const event of readEvents(home, flags))
     for (const breach of audit(fleet, event))
       breaches.push({ seq: event.seq, at: new Date(event.at).toISOString(), breach })
   if (flags.on('json'))
@@ -76,6 +78,21 @@ function checkJournal(flags: Flags): number {
     process.stdout.write(`${fleet.seq} events of ${join(home.dir, 'journal.db')}: ${verdict}.\n`)
   }
   return breaches.length === 0 ? EXIT.ok : EXIT.failed
+}
+
+/** A damaged journal is said in the document, too. */
+function readEvents(home: Home, flags: Flags): Event[] {
+  try {
+    return eventsOf(home)
+  } catch (error) {
+    if (flags.on('json') && isOfJournal(error)) {
+      const { message, hint = null } = error.data
+      process.stdout.write(
+        `${JSON.stringify({ version: 1, ok: false, events: null, breaches: [], problem: message, hint }, null, 2)}\n`,
+      )
+    }
+    throw error
+  }
 }
 
 export async function template({ flags, words }: Invocation): Promise<number> {

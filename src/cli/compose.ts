@@ -61,7 +61,10 @@ export async function compose(home: Home, store: Store): Promise<EngineOptions &
     executor: executors.comfy({ courier, clock }),
     courier,
     sampler: sampleGpus,
-    trace: openTrace(home.dir, clock),
+    // Not into the log of the home: that is what cannot be written.
+    trace: openTrace(home.dir, clock, why =>
+      process.stderr.write(`autopod: logs and previews in ${home.dir} are left out: ${why}\n`),
+    ),
     boot: async (podName, terms) => {
       const { env, args } = await guard.boot(podName, settings.pod?.start_command ?? '/start.sh', terms)
       return { image, diskGb: settings.pod?.disk_gb ?? 50, env: { PUBLIC_KEY: publicKey, ...env }, args, volume }
@@ -175,6 +178,8 @@ function limitsOf(home: Home): Limits {
             bootGuessMs: 10_000,
             jobGuessMs: 30_000,
             tryMs: 2000,
+            journalWaitMs: 2000,
+            journalRetryMs: 250,
           },
         }
       : {}

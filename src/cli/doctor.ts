@@ -6,11 +6,13 @@ import { Fault } from '../domain/fault.ts'
 import { formatUsd } from '../domain/units.ts'
 import { packageDir, searchPath } from '../edge/config.ts'
 import { nativeCipher } from '../edge/ssh/inside.ts'
+import { examineJournal } from '../edge/store.ts'
 import type { Invocation } from './args.ts'
 import { keyOf, openBucket, openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { openHome } from './home.ts'
 import { ensureSandbox, type SandboxAccess } from './sandbox-access.ts'
+import { lackOfRoom } from './trouble.ts'
 
 type Finding = { check: string; ok: boolean | null; said: string; hint?: string }
 
@@ -33,6 +35,12 @@ export async function doctor({ flags }: Invocation): Promise<number> {
     mkdirSync(home.dir, { recursive: true, mode: 0o700 })
     accessSync(home.dir, constants.W_OK)
     return home.dir
+  })
+  await tryOut('journal', () => stateOfJournal(home.dir))
+  await tryOut('disk', () => {
+    const lack = lackOfRoom(home.dir)
+    if (lack) throw new Error(lack)
+    return 'room for the journal'
   })
   await tryOut('templates', () => `${readdirSync(join(packageDir, 'templates')).length} shipped`)
   await tryOut('ssh key', async () => `${(await keyOf(home)).publicKey.slice(0, 40)}…`)
@@ -82,6 +90,19 @@ export async function doctor({ flags }: Invocation): Promise<number> {
     process.stdout.write(bad.length === 0 ? 'all well\n' : `${bad.length} to mend\n`)
   }
   return bad.length === 0 ? EXIT.ok : EXIT.operator
+}
+
+/** Whoever has a mark rented, or was about to: then a journal that tells nothing was lost. */
+function stateOfJournal(dir: string): string {
+  const events = examineJournal(dir)
+  if (events) return `${events} events, all readable`
+  if (!existsSync(join(dir, 'owner'))) return 'none yet'
+  throw new Fault({
+    kind: 'operator',
+    code: 'journal_missing',
+    message: `the journal ${join(dir, 'journal.db')} is ${events === null ? 'missing' : 'empty'}, although this home has a mark for its pods`,
+    hint: 'If it was used before, autopod reap finds pods with that mark.',
+  })
 }
 
 function onPath(tool: string): string {

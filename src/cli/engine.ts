@@ -16,7 +16,7 @@ export async function engine({ flags }: Invocation): Promise<number> {
   const { promise: told, resolve } = Promise.withResolvers<boolean>()
   // Nobody's terminal: only an explicit end ends it, and leaves everything to the next engine.
   const quiet = onSignals({ interrupt: () => resolve(false), hangup: () => {} })
-  const isIdle = await Promise.race([follow.idle.then(() => true), told])
+  const isIdle = await Promise.race([follow.idle.then(() => true), follow.failed, told])
   quiet()
   await follow.close()
   // A run that was handed over in the last moment.

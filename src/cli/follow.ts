@@ -12,16 +12,21 @@ import { openStore } from '../edge/store.ts'
 import { openTrace } from '../edge/trace.ts'
 import { startEngine } from '../engine/engine.ts'
 import { openJournal } from '../engine/journal.ts'
+import { isOfJournal } from '../engine/settle.ts'
 import type { Store } from '../ports.ts'
 import { compose } from './compose.ts'
 import type { Home } from './home.ts'
 import { openNotices } from './notices.ts'
 import { openPages } from './pages.ts'
+import { lackOfRoom, unattended } from './trouble.ts'
 
 export type Follow = {
   readonly fleet: Fleet
   gauges(): Gauges
+  /** Faults: those of the journal, for a viewer; an own engine keeps what its journal refuses until it takes it. */
   command(facts: Fact[]): void
+  /** What keeps the home from being written, in words; null: nothing does. */
+  trouble(): string | null
   onEvent(listener: (event: Event) => void): () => void
   /** This process is the engine. */
   own: boolean
@@ -31,8 +36,10 @@ export type Follow = {
   alive(): boolean
   /** Where the report of a run that is over lies; null when it could not be written. */
   report(runId: string): Promise<string | null>
-  /** Nothing is under way any more (own engine only; a viewer's never resolves). Rejects with the bug that stopped it. */
+  /** Nothing is under way any more (own engine only; a viewer's never resolves). Rejects as `failed`. */
   idle: Promise<void>
+  /** Rejects with what stopped the own engine: a bug, or fault `pods_unattended` · `journal_unwritable` · `journal_damaged`. */
+  failed: Promise<never>
   /** Lets go: an own engine stops without ending anything. */
   close(): Promise<void>
 }
@@ -52,20 +59,32 @@ export function view(home: Home): Follow {
   }
   read()
   const pages = openPages(home, journal, false, openTrace(home.dir, systemClock))
+  let unread: string | null = null
+  const refresh = () => {
+    try {
+      journal.refresh()
+      unread = null
+    } catch (error) {
+      if (!isOfJournal(error)) throw error
+      unread = error.message
+    }
+  }
   const stop = every(VIEW_MS, () => {
-    journal.refresh()
+    refresh()
     if (round++ % 2 === 0) read()
   })
   return {
     fleet: journal.fleet,
     gauges: () => shown,
     command: facts => journal.record(() => facts),
+    trouble: () => unread ?? lackOfRoom(home.dir),
     onEvent: listener => journal.onEvent(listener),
     own: false,
     leads: false,
     alive: () => store.leased(),
     report: runId => pages.of(runId),
     idle: new Promise(() => {}),
+    failed: new Promise(() => {}),
     async close() {
       stop()
       await pages.close()
@@ -89,17 +108,28 @@ export async function attach(home: Home, decided: () => void = () => {}): Promis
   const engine = startEngine(options)
   const endNotices = openNotices(home, engine, options.trace)
   const pages = openPages(home, engine.journal, true, options.trace)
+  const told = (error: unknown): never => {
+    throw unattended(error, engine.fleet)
+  }
+  const [idle, failed] = [engine.idle.catch(told), engine.failed.catch(told)]
+  // Not everybody listens to both.
+  for (const promise of [idle, failed]) promise.catch(() => {})
   let closed: Promise<void> | null = null
   return {
     fleet: engine.fleet,
     gauges: () => engine.gauges,
     command: facts => engine.command(facts),
+    trouble() {
+      const refusal = engine.refusal()
+      return refusal ? `${refusal.message}; nothing is decided until it can` : lackOfRoom(home.dir)
+    },
     onEvent: listener => engine.journal.onEvent(listener),
     own: true,
     leads: true,
     alive: () => true,
     report: runId => pages.of(runId),
-    idle: engine.idle,
+    idle,
+    failed,
     close() {
       closed ??= (async () => {
         await engine.stop()
@@ -137,14 +167,14 @@ export async function attachBeside(home: Home, facts: Fact[]): Promise<Follow> {
  * taken over (or found another that has): who says "goes on in the background" has to know.
  */
 export function detach(home: Home): Promise<void> {
-  const log = openSync(join(home.dir, 'logs', 'engine.log'), 'a', 0o600)
+  const log = openLog(join(home.dir, 'logs', 'engine.log'))
   const args = [process.argv[1] as string, 'engine', ...(home.provider ? ['--provider', home.provider] : [])]
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     env: inheritedEnv(),
   })
-  closeSync(log)
+  if (log !== 'ignore') closeSync(log)
   const { promise, resolve } = Promise.withResolvers<void>()
   child.once('message', () => resolve())
   child.once('error', () => resolve())
@@ -156,6 +186,15 @@ export function detach(home: Home): Promise<void> {
     if (child.connected) child.disconnect()
     child.removeAllListeners('exit').unref()
   })
+}
+
+/** Where there is no room for its words, an engine works without. */
+function openLog(path: string): number | 'ignore' {
+  try {
+    return openSync(path, 'a', 0o600)
+  } catch {
+    return 'ignore'
+  }
 }
 
 /** Tells the process that started this one by `detach` that it need not wait any longer. */

@@ -6,6 +6,7 @@ import type { Fleet } from '../domain/fleet.ts'
 import { systemClock } from '../edge/clock.ts'
 import { openStore } from '../edge/store.ts'
 import { openJournal } from '../engine/journal.ts'
+import { isOfJournal } from '../engine/settle.ts'
 import type { Home } from './home.ts'
 
 /** A run of this home is not over. */
@@ -17,16 +18,31 @@ export function isUnderWay(home: Home): boolean {
 export function eventsOf(home: Home): Event[] {
   if (!existsSync(join(home.dir, 'journal.db'))) return []
   const store = openStore(home.dir)
-  const events = store.read(0)
-  store.close()
-  return events
+  try {
+    return store.read(0)
+  } finally {
+    store.close()
+  }
 }
 
 /** null where there is no journal yet: looking must not make a home. */
 export function pastOf(home: Home): Fleet | null {
   if (!existsSync(join(home.dir, 'journal.db'))) return null
   const store = openStore(home.dir)
-  const { fleet } = openJournal(store, systemClock)
-  store.close()
-  return fleet
+  try {
+    return openJournal(store, systemClock).fleet
+  } finally {
+    store.close()
+  }
+}
+
+/** The same, where a journal that cannot be read must not stand in the way: it is told, and counts as none. */
+export function readablePastOf(home: Home): Fleet | null {
+  try {
+    return pastOf(home)
+  } catch (error) {
+    if (!isOfJournal(error)) throw error
+    process.stderr.write(`${error.message}; every pod with this home's mark is taken for one that no journal knows\n`)
+    return null
+  }
 }

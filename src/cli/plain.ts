@@ -13,6 +13,8 @@ import { clean, table } from './table.ts'
 
 /** A line for everybody at work, this often. */
 const PROGRESS_MS = 5000
+/** How soon a full disk is told. */
+const TROUBLE_MS = 1000
 /** Older figures are not shown as if they still held. */
 const SILENT_MS = 15_000
 
@@ -39,6 +41,13 @@ export function plainScreen(follow: Follow, runId: string): () => void {
   const opened = follow.fleet.runs.get(runId)?.openedAt ?? 0
   for (const event of follow.fleet.recent) if (event.at >= opened) tell(event)
   const unlisten = follow.onEvent(tell)
+  let trouble: string | null = null
+  const tellTrouble = () => {
+    const now = follow.trouble()
+    if (now !== null && now !== trouble) write(systemClock.now(), now)
+    trouble = now
+  }
+  const quiet = every(TROUBLE_MS, tellTrouble)
   const stop = every(PROGRESS_MS, () => {
     const parts: string[] = []
     const now = systemClock.now()
@@ -55,6 +64,7 @@ export function plainScreen(follow: Follow, runId: string): () => void {
   })
   return () => {
     unlisten()
+    quiet()
     stop()
   }
 }

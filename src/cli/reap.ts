@@ -10,7 +10,7 @@ import { openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { type Home, openHome } from './home.ts'
 import { markedPods } from './marked.ts'
-import { pastOf } from './past.ts'
+import { readablePastOf } from './past.ts'
 import { ensureSandbox } from './sandbox-access.ts'
 import { table } from './table.ts'
 
@@ -49,7 +49,7 @@ export async function reap({ flags }: Invocation): Promise<number> {
 async function unowned(provider: Provider, home: Home): Promise<PodRow[]> {
   const marked = await markedPods(provider, home)
   // Read after the listing: what was ordered meanwhile is then on the books.
-  const owned = ownedBy(pastOf(home))
+  const owned = ownedBy(readablePastOf(home))
   return marked.filter(row => !owned(row))
 }
 

@@ -11,6 +11,7 @@ import { jobsOfRun, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
 import { formatUsd, type Micro } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
+import { isOfJournal } from '../engine/settle.ts'
 import { type Flags, type Invocation, usage } from './args.ts'
 import { keyOf, openBucket, openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
@@ -231,7 +232,15 @@ async function accompany(
     if (interruptedAt !== null) return
     interruptedAt = systemClock.now()
     if (mode !== 'screen') process.stderr.write('interrupted: ending every pod of the run\n')
-    follow.command(open().map(id => ({ type: 'run.cancel_requested', runId: id })))
+    try {
+      follow.command(open().map(id => ({ type: 'run.cancel_requested', runId: id })))
+    } catch (error) {
+      // The next ctrl-c tries again.
+      if (!isOfJournal(error)) throw error
+      interruptedAt = null
+      process.stderr.write(`not cancelled: ${error.message}\n`)
+      return
+    }
     quietWait = every(WAIT_MS, () => {
       const theRun = follow.fleet.runs.get(runId)
       const names = theRun ? podsOfRun(follow.fleet, theRun).filter(mayBill) : []
@@ -293,7 +302,7 @@ function closed(follow: Follow, runId: string): Promise<'over'> {
   }
   const unlisten = follow.onEvent(look)
   look()
-  return Promise.race([promise, follow.idle.then(() => promise)]).finally(unlisten)
+  return Promise.race([promise, follow.failed]).finally(unlisten)
 }
 
 /** One JSON event a line; those of this run, and the engine's. */

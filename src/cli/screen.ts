@@ -5,6 +5,7 @@ import { every, systemClock } from '../edge/clock.ts'
 import { terminalHints } from '../edge/config.ts'
 import { pixelsOf } from '../edge/picture.ts'
 import { openTrace, previewPath } from '../edge/trace.ts'
+import { isOfJournal } from '../engine/settle.ts'
 import { type Command, type Dashboard, openDashboard, type Picture } from '../tui/dashboard.ts'
 import type { Follow } from './follow.ts'
 import type { Home } from './home.ts'
@@ -34,6 +35,7 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
       mark: logs.mark,
       preview: previews,
       engineAlive: () => follow.alive(),
+      trouble: () => follow.trouble(),
     },
     report: createReports(follow),
     send: commands => send(follow, commands),
@@ -82,7 +84,12 @@ function muffle(write: (line: string) => void): () => void {
 
 function send(follow: Follow, commands: readonly Command[]): void {
   const facts = commands.flatMap(factsOf)
-  if (facts.length > 0) follow.command(facts)
+  try {
+    if (facts.length > 0) follow.command(facts)
+  } catch (error) {
+    // What keeps it from being written stands above; a screen that ends would help nobody.
+    if (!isOfJournal(error)) throw error
+  }
   for (const command of commands) {
     const port = command.type === 'open' ? follow.fleet.pods.get(command.podId)?.localPort : null
     if (port) openWithSystem(`http://127.0.0.1:${port}`)

@@ -66,6 +66,13 @@ export type Limits = {
   runwayShortMs: number
   /** For less, what still runs is cut. More than `balanceEveryMs` and `teardownMs` together, so that no pod meets the end. */
   runwayOutMs: number
+  /**
+   * A journal that takes no facts is tried again for so long, then the engine ends and pods are left to their leases: less than
+   * `teardownMs`, for which money is kept back, so that no cap is passed while nobody decides.
+   */
+  journalWaitMs: number
+  /** How often it is tried: each try is a write of a few bytes. */
+  journalRetryMs: number
   /** How soon a command of another process, or a moment that was waited for, is noticed. */
   listenMs: number
 }
@@ -102,5 +109,7 @@ export const DEFAULT_LIMITS: Limits = {
   runwayLowMs: 60 * 60_000,
   runwayShortMs: 15 * 60_000,
   runwayOutMs: 4 * 60_000,
+  journalWaitMs: 60_000,
+  journalRetryMs: 1_000,
   listenMs: 200,
 }

@@ -4,85 +4,76 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Event, Fact } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
-import type { GaugeRows, Store } from '../ports.ts'
+import type { Store } from '../ports.ts'
+import { openGauges } from './store-gauges.ts'
+import { damagedFault, onJournal, openDatabase } from './store-open.ts'
 
 /** Other processes hold the journal for one commit at a time (1–3 ms measured); this is for a stalled disk. */
 const BUSY_MS = 10_000
 
 type Row = { seq: number; at: number; type: string; data: string }
 
-/** Opens (or makes) the home's databases. Faults: operator `home_unusable`. */
+/** Opens (or makes) the home's databases. Faults: operator `home_unusable`, and those of `onJournal`, as from all that it does. */
 export function openStore(home: string): Store {
   makeHome(home)
-  const journal = open(join(home, 'journal.db'), 'FULL')
-  journal.exec(
-    `CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL) STRICT`,
+  const path = join(home, 'journal.db')
+  const journal = onJournal(path, () => openJournal(path))
+  const gauges = openGauges(home, lock)
+  const [selectAfter, insert, version] = onJournal(
+    path,
+    () =>
+      [
+        journal.prepare('SELECT seq, at, type, data FROM event WHERE seq > ? ORDER BY seq'),
+        journal.prepare('INSERT INTO event (seq, at, type, data) VALUES (?, ?, ?, ?)'),
+        journal.prepare('PRAGMA data_version'),
+      ] as const,
   )
-  const gauges = open(join(home, 'gauges.db'), 'OFF')
-  gauges.exec(
-    `CREATE TABLE IF NOT EXISTS gauge (kind TEXT NOT NULL, id TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT`,
-  )
-  const selectAfter = journal.prepare('SELECT seq, at, type, data FROM event WHERE seq > ? ORDER BY seq')
-  const insert = journal.prepare('INSERT INTO event (seq, at, type, data) VALUES (?, ?, ?, ?)')
-  const setGauge = gauges.prepare('INSERT OR REPLACE INTO gauge (kind, id, data) VALUES (?, ?, ?)')
-  const allGauges = gauges.prepare('SELECT kind, id, data FROM gauge')
-  const version = journal.prepare('PRAGMA data_version')
   let seen = 0
   let lastVersion: unknown = null
 
   const read = (afterSeq: number): Event[] => {
-    const events = (selectAfter.all(afterSeq) as Row[]).map(eventOf)
+    const events = (selectAfter.all(afterSeq) as Row[]).map((row, index) => {
+      if (row.seq !== afterSeq + index + 1) throw damagedFault(path, `event ${afterSeq + index + 1} is missing`)
+      return eventOf(row, path)
+    })
     seen = events.at(-1)?.seq ?? Math.max(seen, afterSeq)
     return events
   }
   return {
     append(decide, at) {
-      journal.exec('BEGIN IMMEDIATE')
+      onJournal(path, () => journal.exec('BEGIN IMMEDIATE'))
       let before = seen
       try {
-        const foreign = read(seen)
+        const foreign = onJournal(path, () => read(seen))
         before = seen
         const own: Event[] = []
         for (const fact of decide(foreign)) {
           const { type, ...data } = fact
           seen++
-          insert.run(seen, at, type, JSON.stringify(data))
+          const text = JSON.stringify(data)
+          onJournal(path, () => insert.run(seen, at, type, text))
           own.push({ ...fact, seq: seen, at })
         }
-        journal.exec('COMMIT')
+        onJournal(path, () => journal.exec('COMMIT'))
         return own
       } catch (error) {
-        if (journal.isTransaction) journal.exec('ROLLBACK')
-        // What was rolled back never had these numbers; the next append must leave no gap.
+        // What is rolled back never had these numbers; the next append must leave no gap.
         seen = before
+        if (journal.isTransaction) onJournal(path, () => journal.exec('ROLLBACK'))
         throw error
       }
     },
-    read,
+    read: afterSeq => onJournal(path, () => read(afterSeq)),
     changed() {
-      const now = (version.get() as { data_version: number }).data_version
+      const now = onJournal(path, () => (version.get() as { data_version: number }).data_version)
       const moved = now !== lastVersion
       lastVersion = now
       return moved
     },
     lease: () => lock(join(home, 'engine.lock')),
     leased: () => locked(join(home, 'engine.lock')),
-    writeGauges(rows) {
-      gauges.exec('BEGIN')
-      for (const [id, gauge] of rows.jobs) setGauge.run('job', id, JSON.stringify(gauge))
-      for (const [id, gauge] of rows.pods) setGauge.run('pod', id, JSON.stringify(gauge))
-      if (rows.balance) setGauge.run('balance', '', JSON.stringify(rows.balance))
-      gauges.exec('COMMIT')
-    },
-    readGauges() {
-      const rows: GaugeRows = { jobs: [], pods: [], balance: null }
-      for (const { kind, id, data } of allGauges.all() as { kind: string; id: string; data: string }[]) {
-        if (kind === 'job') rows.jobs.push([id, JSON.parse(data)])
-        else if (kind === 'pod') rows.pods.push([id, JSON.parse(data)])
-        else rows.balance = JSON.parse(data)
-      }
-      return rows
-    },
+    writeGauges: gauges.writeGauges,
+    readGauges: gauges.readGauges,
     close() {
       journal.close()
       gauges.close()
@@ -90,15 +81,48 @@ export function openStore(home: string): Store {
   }
 }
 
-function eventOf(row: Row): Event {
-  return { seq: row.seq, at: row.at, type: row.type, ...JSON.parse(row.data) } as Event & Fact
+/**
+ * Looks at every page and every event of the journal and changes nothing. How many events there are; null: there is no journal. Faults
+ * as `openStore`.
+ */
+export function examineJournal(home: string): number | null {
+  const path = join(home, 'journal.db')
+  if (!existsSync(path)) return null
+  return onJournal(path, () => {
+    const db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS })
+    try {
+      const [found] = db.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[]
+      if (found && found.quick_check !== 'ok') throw damagedFault(path, found.quick_check)
+      // Its maker makes the file first and the table a moment later.
+      if (!db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'event'").get()) return 0
+      const rows = db.prepare('SELECT seq, at, type, data FROM event ORDER BY seq').all() as Row[]
+      for (const row of rows) eventOf(row, path)
+      return rows.length
+    } finally {
+      db.close()
+    }
+  })
 }
 
-function open(path: string, synchronous: 'FULL' | 'OFF'): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: BUSY_MS })
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`)
-  chmodSync(path, 0o600)
-  return db
+function openJournal(path: string): DatabaseSync {
+  const db = openDatabase(path, 'FULL', BUSY_MS)
+  try {
+    db.exec(
+      `CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL) STRICT`,
+    )
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function eventOf(row: Row, path: string): Event {
+  try {
+    return { seq: row.seq, at: row.at, type: row.type, ...JSON.parse(row.data) } as Event & Fact
+  } catch (error) {
+    throw damagedFault(path, `event ${row.seq} cannot be read`, error)
+  }
 }
 
 /** Longer than any look at a lock takes, and than nobody would mind to wait. */
@@ -139,8 +163,7 @@ export function locked(path: string): boolean {
 function makeHome(home: string): void {
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 })
-    for (const part of ['logs', 'previews'])
-      if (!existsSync(join(home, part))) mkdirSync(join(home, part), { mode: 0o700 })
+    for (const part of ['logs', 'previews']) mkdirSync(join(home, part), { recursive: true, mode: 0o700 })
     if (!statSync(home).isDirectory()) throw new Error('not a folder')
   } catch (error) {
     throw new Fault({

@@ -20,28 +20,42 @@ const LOG_MAX_BYTES = 5_000_000
 const LINE_MAX = 4000
 const PREVIEW_EVERY_MS = 500
 
-export function openTrace(home: string, clock: Clock): Trace {
-  const pods = join(home, 'logs', 'pods')
-  mkdirSync(pods, { recursive: true, mode: 0o700 })
+/** `lost` is told when a write fails that did not fail before, with its reason. */
+export function openTrace(home: string, clock: Clock, lost: (why: string) => void = () => {}): Trace {
   const previews = new Map<string, number>()
+  let isLosing = false
+  const tried = (write: () => void) => {
+    try {
+      write()
+      isLosing = false
+    } catch (error) {
+      if (!isLosing) lost(error instanceof Error ? error.message : String(error))
+      isLosing = true
+    }
+  }
+  tried(() => mkdirSync(join(home, 'logs', 'pods'), { recursive: true, mode: 0o700 }))
   const append = (path: string, line: string) => {
     appendFileSync(path, `${new Date(clock.now()).toISOString()} ${oneLine(line)}\n`, { mode: 0o600 })
     if (statSync(path).size > LOG_MAX_BYTES) renameSync(path, `${path}.1`)
   }
   return {
     pod(podId, line, cursor) {
-      append(podLogPath(home, podId), line)
-      // After the line: an engine that is killed in between repeats one line and loses none.
-      if (cursor !== null) overwrite(cursorPath(home, podId), cursor)
+      tried(() => {
+        append(podLogPath(home, podId), line)
+        // After the line: an engine that is killed in between repeats one line and loses none.
+        if (cursor !== null) overwrite(cursorPath(home, podId), cursor)
+      })
     },
     cursor: podId => readCursor(cursorPath(home, podId)),
-    engine: line => append(join(home, 'logs', 'autopod.log'), line),
+    engine: line => tried(() => append(join(home, 'logs', 'autopod.log'), line)),
     preview(jobKey, image) {
       if (clock.now() - (previews.get(jobKey) ?? 0) < PREVIEW_EVERY_MS) return
       previews.set(jobKey, clock.now())
       const path = previewPath(home, jobKey)
-      writeFileSync(`${path}.part`, image, { mode: 0o600 })
-      renameSync(`${path}.part`, path)
+      tried(() => {
+        writeFileSync(`${path}.part`, image, { mode: 0o600 })
+        renameSync(`${path}.part`, path)
+      })
     },
   }
 }

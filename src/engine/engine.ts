@@ -3,6 +3,7 @@
 import { openRuns } from '../domain/census.ts'
 import { type Effect, effectKey, effects } from '../domain/effect.ts'
 import type { Fact } from '../domain/event.ts'
+import type { Fault } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
 import { type Need, needKey } from '../domain/placement.ts'
@@ -13,7 +14,9 @@ import type { Context, EngineOptions } from './context.ts'
 import { createGaugeBoard } from './gauges.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { createLanes } from './lanes.ts'
+import { beginLife } from './life.ts'
 import { perform } from './perform.ts'
+import { isOfJournal } from './settle.ts'
 import { createSightings } from './sightings.ts'
 import { createSlots } from './slots.ts'
 import { createSteadyClock } from './steady.ts'
@@ -22,16 +25,21 @@ export type Engine = {
   readonly fleet: Fleet
   readonly gauges: Gauges
   readonly journal: Journal
-  /** A command of this process, as any viewer would give it. */
+  /** Why nothing is decided at present: what the journal answered when it refused a fact. */
+  refusal(): Fault | null
+  /** A command of this process, as any viewer would give it; it waits while the journal refuses facts. */
   command(facts: Fact[]): void
-  /** Resolves when no run is open and nothing is under way, or rejects with the bug that stopped it. */
+  /** Resolves when no run is open and nothing is under way, or rejects as `failed`. */
   idle: Promise<void>
+  /** Rejects with the bug, or the journal's fault, that stopped it, also after it was idle. */
+  failed: Promise<never>
   /** Lets go of everything without ending any of it, so that another engine can take over; pods, prompts and files stay. */
   stop(): Promise<void>
 }
 
 /** An effect that hangs for longer is an open question for the next engine, as after a crash. */
 const STOP_MAX_MS = 5000
+const LET_GO = 'engine stops'
 
 export function startEngine(options: EngineOptions): Engine {
   const { store } = options
@@ -39,31 +47,54 @@ export function startEngine(options: EngineOptions): Engine {
   const lease = store.lease()
   if (!lease) throw new Error('bug: an engine without the lease')
   const journal = openJournal(store, clock)
-  // Later than anything an earlier engine wrote: `startedAt` tells its questions from ours, within the same millisecond, too.
-  clock.pass(journal.fleet.at + 1)
   const gauges = createGaugeBoard(store, clock)
   const lanes = createLanes()
   const sightings = createSightings(clock)
   const slots = createSlots(options.firstPort, journal)
-  const context: Context = { ...options, clock, journal, lanes, slots, sightings, gauges, startedAt: clock.now() }
+  const parts = { ...options, clock, journal, lanes, slots, sightings, gauges }
+  /** Later than anything an earlier engine or life wrote: `startedAt` tells its questions from ours, within the same millisecond, too. */
+  const contextNow = (): Context => {
+    clock.pass(journal.fleet.at + 1)
+    return { ...parts, startedAt: clock.now() }
+  }
+  const begin = (context: Context) =>
+    beginLife(context, () => {
+      // Whoever tends a pod goes on: its lease is renewed, and its port stays.
+      for (const { kind, abort } of running.values()) if (kind !== 'tend') abort.abort(LET_GO)
+      wake()
+    })
+  /** Commands of this process that the journal refused. */
+  const unsaid: Fact[] = []
   const engineId = clock.uuid()
   const offers = new Map<string, { offers: readonly Offer[]; at: number; unknown: boolean }>()
   const asking = new Set<string>()
   const world: World = { offers, home8: options.home8, limits: options.limits }
-  const running = new Map<string, { abort: AbortController; done: Promise<void> }>()
+  const running = new Map<string, { kind: Effect['kind']; abort: AbortController; done: Promise<void> }>()
   /** The event up to which all that must be under way is; null after an effect began or ended. */
   let alignedAt: number | null = null
   const stopping = new AbortController()
   let wake: () => void = () => {}
+  let life = begin(contextNow())
   let settle: { resolve: () => void; reject: (error: unknown) => void } = { resolve() {}, reject() {} }
   const idle = new Promise<void>((resolve, reject) => {
     settle = { resolve, reject }
   })
+  const failure = Promise.withResolvers<never>()
+  // Not everybody listens to both.
+  for (const promise of [idle, failure.promise]) promise.catch(() => {})
+
+  /** Waits for `work`, for so long as an engine that stops may take. */
+  const patient = async (work: Promise<void>[]) => {
+    const late = new AbortController()
+    await Promise.race([Promise.all(work), clock.sleep(STOP_MAX_MS, late.signal)])
+    late.abort('late')
+  }
 
   const crash = (error: unknown) => {
     if (!stopping.signal.aborted) {
       stopping.abort('stopping')
       settle.reject(error)
+      failure.reject(error)
     }
     wake()
   }
@@ -86,7 +117,7 @@ export function startEngine(options: EngineOptions): Engine {
     if (asking.has(key)) return
     asking.add(key)
     void perform(
-      context,
+      life.context,
       {
         kind: 'ask',
         need,
@@ -103,14 +134,17 @@ export function startEngine(options: EngineOptions): Engine {
 
   const launch = (effect: Effect) => {
     const abort = new AbortController()
-    const done = perform(context, effect, abort.signal)
-      .catch(crash)
+    const done = perform(life.context, effect, abort.signal)
+      .catch((error: unknown) => {
+        // Let go of in the middle, some throw the reason.
+        if (abort.signal.reason !== LET_GO) crash(error)
+      })
       .finally(() => {
         running.delete(effectKey(effect))
         alignedAt = null
         wake()
       })
-    running.set(effectKey(effect), { abort, done })
+    running.set(effectKey(effect), { kind: effect.kind, abort, done })
   }
 
   const align = () => {
@@ -127,15 +161,21 @@ export function startEngine(options: EngineOptions): Engine {
     }
   }
 
-  const loop = async () => {
+  const live = async () => {
+    const context = contextNow()
     journal.record(fleet => [
       { type: 'engine.started', engineId, pid: options.pid, version: options.version },
       // A person may have mended it meanwhile: every start tries again.
       ...[...fleet.providers]
         .filter(([, p]) => p.operator || p.balance)
         .map(([provider]): Fact => ({ type: 'operator.cleared', provider })),
+      ...unsaid,
     ])
+    unsaid.length = 0
+    await letGo()
+    life = begin(context)
     while (!stopping.signal.aborted) {
+      if (life.refusal) throw life.refusal
       const woken = Promise.withResolvers<void>()
       wake = woken.resolve
       journal.refresh()
@@ -147,6 +187,33 @@ export function startEngine(options: EngineOptions): Engine {
       await Promise.race([woken.promise, clock.sleep(options.limits.listenMs, stopping.signal)])
     }
   }
+  /** Everything under way ends without its outcome; an effect that hangs is not started again before it has ended. */
+  const letGo = async () => {
+    for (const { abort } of running.values()) abort.abort(LET_GO)
+    await patient([...running.values()].map(({ done }) => done))
+    alignedAt = null
+  }
+
+  const loop = async () => {
+    const { journalRetryMs, journalWaitMs } = options.limits
+    let refusedAt: number | null = null
+    while (!stopping.signal.aborted) {
+      const begunAt = clock.now()
+      try {
+        await live()
+      } catch (error) {
+        if (!isOfJournal(error)) throw error
+        life.end(error)
+        // A disk that has room for a fact now and then is no disk to go on with.
+        if (refusedAt === null || clock.now() - begunAt > journalWaitMs) {
+          refusedAt = clock.now()
+          options.trace.engine(`${error.message}; nothing is decided until it takes facts again`)
+        }
+        if (error.data.code === 'journal_damaged' || clock.now() - refusedAt >= journalWaitMs) throw error
+        await clock.sleep(journalRetryMs, stopping.signal)
+      }
+    }
+  }
   const unlisten = journal.onEvent(() => wake())
   const looping = loop().catch(crash)
 
@@ -155,8 +222,16 @@ export function startEngine(options: EngineOptions): Engine {
     fleet: journal.fleet,
     gauges: gauges.gauges,
     idle,
+    failed: failure.promise,
+    refusal: () => life.refusal,
     command(facts) {
-      journal.record(() => facts)
+      try {
+        journal.record(() => facts)
+      } catch (error) {
+        if (!isOfJournal(error)) throw error
+        unsaid.push(...facts)
+        life.end(error)
+      }
       wake()
     },
     async stop() {
@@ -164,17 +239,13 @@ export function startEngine(options: EngineOptions): Engine {
       wake()
       await looping
       unlisten()
-      for (const { abort } of running.values()) abort.abort('engine stops')
-      const late = new AbortController()
-      const patience = clock.sleep(STOP_MAX_MS, late.signal)
-      await Promise.all(
-        // A creation is waited for: what it makes is billed, and this engine alone is about to hear of it.
-        [...running].map(([key, { done }]) => (key.startsWith('create:') ? done : Promise.race([done, patience]))),
-      )
-      late.abort('late')
+      for (const { abort } of running.values()) abort.abort(LET_GO)
+      // A creation is waited for: what it makes is billed, and this engine alone is about to hear of it.
+      const creations = [...running.values()].filter(({ kind }) => kind === 'create').map(({ done }) => done)
+      await Promise.all([patient([...running.values()].map(({ done }) => done)), ...creations])
       await slots.close()
       gauges.flush()
-      journal.record(() => [{ type: 'engine.stopped', engineId }])
+      life.context.journal.record(() => [{ type: 'engine.stopped', engineId }])
       lease.release()
     },
   }

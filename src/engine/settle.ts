@@ -13,6 +13,11 @@ export async function settle<T>(work: () => Promise<T>): Promise<Settled<T>> {
   }
 }
 
+/** The journal takes no facts, or gives none back: whatever was under way, nothing can be decided. */
+export function isOfJournal(error: unknown): error is Fault {
+  return error instanceof Fault && (error.data.code === 'journal_unwritable' || error.data.code === 'journal_damaged')
+}
+
 /** 1, 2, 4 … 30 s, or what the other side asked for. */
 export async function backOff(
   clock: Clock,

@@ -95,6 +95,8 @@ export function createVigil(context: Context, jobKey: string, number: number, po
             step = found?.kind === 'step' ? found.step : null
             return found ? [told(found)] : []
           })
+        // What the journal refused is not done.
+        if (signal.aborted) return null
         if (step) return step
         await clock.sleep(limits.stuckLookMs, signal)
       }

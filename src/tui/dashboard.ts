@@ -87,6 +87,8 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       clock: source.now(),
       runId: options.runId,
       engineAlive: from.engineAlive(),
+      // Not of a frozen screen's moment: what a key asks for now could be lost.
+      homeTrouble: source.trouble?.() ?? null,
       readonly: options.readonly,
       endWhenDone: options.endWhenDone,
       logs: subject => lastLines(from.log(subject)),

@@ -15,6 +15,8 @@ export type Source = {
   preview(jobKey: string): Picture | null
   /** False: a viewer in a home where nobody works. */
   engineAlive(): boolean
+  /** What keeps the home from being written; null: nothing does. */
+  trouble?(): string | null
 }
 
 /** For panels that show how a log ends. */

@@ -68,6 +68,8 @@ export type Facts = {
   /** The run this screen belongs to; null = everything in the home. */
   runId: string | null
   engineAlive: boolean
+  /** What keeps the home from being written. */
+  homeTrouble?: string | null
   readonly: boolean
   /** The screen leaves by itself after a run that ended unattended. */
   endWhenDone: boolean

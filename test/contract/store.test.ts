@@ -1,7 +1,7 @@
 // What every part relies on when it says "it is in the journal": durable, in order, one engine at a time, seen by other processes.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Event, Fact } from '../../src/domain/event.ts'
 import type { JobGauge } from '../../src/domain/gauge.ts'
-import { openStore } from '../../src/edge/store.ts'
+import { examineJournal, lock, openStore } from '../../src/edge/store.ts'
 import type { Store } from '../../src/ports.ts'
 
 const STORE = fileURLToPath(new URL('../../src/edge/store.ts', import.meta.url))
+const TRACE = fileURLToPath(new URL('../../src/edge/trace.ts', import.meta.url))
 
 let home: string
 let opened: Store[]
@@ -236,6 +237,130 @@ describe('gauges', () => {
     store.writeGauges({ jobs: [['a', gauge(1)]], pods: [], balance: null })
     expect(viewer.changed()).toBe(false)
     expect(viewer.read(0)).toEqual([])
+  })
+})
+
+const noise = (bytes: number) => Buffer.from(Array.from({ length: bytes }, (_, at) => (at * 7919 + (at >> 3)) & 0xff))
+const faulty = (code: string) => expect.objectContaining({ data: expect.objectContaining({ kind: 'operator', code }) })
+
+describe('a journal that is damaged', () => {
+  const path = () => join(home, 'journal.db')
+  /** Of some pages, all of them in the file itself. */
+  const filled = () => {
+    const store = openStore(home)
+    for (let n = 0; n < 200; n++) write(store, `provider ${n} ${'x'.repeat(100)}`)
+    store.close()
+  }
+  const readAll = () => {
+    const store = openStore(home)
+    try {
+      return store.read(0)
+    } finally {
+      store.close()
+    }
+  }
+  const patched = () => {
+    const bytes = readFileSync(path())
+    noise(3000).copy(bytes, 4096)
+    writeFileSync(path(), bytes)
+  }
+  const damages: [string, () => void][] = [
+    ['is something else', () => writeFileSync(path(), noise(20_000))],
+    ['was cut off', () => truncateSync(path(), 5000)],
+    ['has a page of garbage', patched],
+  ]
+
+  test.each(damages)('because it %s is a fault that names the file, and is left as it is', (_, damage) => {
+    filled()
+    damage()
+    const before = readFileSync(path())
+    expect(readAll).toThrow(faulty('journal_damaged'))
+    expect(readAll).toThrow(path())
+    expect(() => examineJournal(home)).toThrow(faulty('journal_damaged'))
+    expect(readFileSync(path()).equals(before)).toBe(true)
+  })
+
+  test('is not what a sound one is taken for, nor a missing or an empty one', () => {
+    expect(examineJournal(home)).toBeNull()
+    writeFileSync(path(), '')
+    expect(examineJournal(home)).toBe(0)
+    filled()
+    expect(examineJournal(home)).toBe(200)
+  })
+})
+
+describe('a disk that takes no more', () => {
+  /** The kernel refuses this process and its children to make any file larger. */
+  const limited = (script: string) =>
+    spawnSync(
+      'bash',
+      [
+        '-c',
+        'ulimit -f 64; exec "$0" "$@"',
+        process.execPath,
+        '--disable-warning=ExperimentalWarning',
+        '--input-type=module',
+        '-e',
+        script,
+      ],
+      { encoding: 'utf8' },
+    )
+
+  test('refuses facts with a fault; nothing half is written, and what there is can be read', () => {
+    const { stdout, stderr } = limited(`const { openStore } = await import(${JSON.stringify(STORE)})
+      const store = openStore(${JSON.stringify(home)})
+      const write = at => store.append(() => [{ type: 'listing.found', provider: 'x'.repeat(2000) }], at)
+      let written = 0
+      const codes = new Set()
+      for (let n = 0; n < 60; n++)
+        try { write(n); written++ } catch (error) { codes.add(error.data.code) }
+      store.writeGauges({ jobs: [['a', { text: 'x'.repeat(100_000) }]], pods: [], balance: null })
+      console.log(JSON.stringify({ written, codes: [...codes], read: store.read(0).length }))`)
+    expect(stderr).toBe('')
+    const told = JSON.parse(stdout) as { written: number; codes: string[]; read: number }
+    expect(told.codes).toEqual(['journal_unwritable'])
+    expect(told.read).toBe(told.written)
+    expect(told.written).toBeGreaterThan(3)
+    const store = open()
+    expect(store.read(0)).toHaveLength(told.written)
+    expect(write(store, 'there is room again')).toMatchObject([{ seq: told.written + 1 }])
+  })
+
+  test('loses lines and previews, says so once, and nobody else hears of it', () => {
+    const { stdout, stderr, status } = limited(`const { openStore } = await import(${JSON.stringify(STORE)})
+      const { openTrace } = await import(${JSON.stringify(TRACE)})
+      openStore(${JSON.stringify(home)}).close()
+      const told = []
+      const trace = openTrace(${JSON.stringify(home)}, { now: () => 1e12 }, why => told.push(why))
+      for (let n = 0; n < 40; n++) trace.pod('p', 'x'.repeat(3000), String(n))
+      trace.engine('one more')
+      for (let n = 0; n < 3; n++) trace.preview('r/j' + n, Buffer.alloc(100_000))
+      console.log(JSON.stringify(told))`)
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
+    expect(JSON.parse(stdout)).toEqual([expect.stringContaining('EFBIG'), expect.stringContaining('EFBIG')])
+  })
+})
+
+describe('damaged gauges', () => {
+  const path = () => join(home, 'gauges.db')
+  const rows = { jobs: [], pods: [], balance: { micro: 5, at: 1 } }
+
+  test('are made anew, and shared again', () => {
+    writeFileSync(path(), noise(20_000))
+    const [one, other] = [open(), open()]
+    one.writeGauges(rows)
+    expect(other.readGauges()).toEqual(rows)
+  })
+
+  test('keep nobody from the journal while another process has them in hand', () => {
+    writeFileSync(path(), noise(20_000))
+    const turn = lock(`${path()}.lock`)
+    const store = open()
+    write(store, 'a')
+    store.writeGauges(rows)
+    expect(store.readGauges()).toEqual(rows)
+    expect(readFileSync(path())).toHaveLength(20_000)
+    turn?.release()
   })
 })
 

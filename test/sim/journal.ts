@@ -1,11 +1,12 @@
 // One journal in memory that outlives engines, seen by any number of processes; each may die before or after any commit.
 import type { Event, Fact } from '../../src/domain/event.ts'
+import { Fault } from '../../src/domain/fault.ts'
 import type { Store } from '../../src/ports.ts'
 
 export type SharedJournal = {
   events: Event[]
-  /** A process's own view. `dies` is asked at each commit whether the process ends before or after it. */
-  open(dies: (facts: Fact[]) => 'before' | 'after' | null): Store & { kill(): void }
+  /** A process's own view. At each commit `dies` is asked whether the process ends before or after it, `refuses` whether the disk is full. */
+  open(dies: (facts: Fact[]) => 'before' | 'after' | null, refuses?: () => boolean): Store & { kill(): void }
   /** Called once for each event, in order, right after its commit. */
   watch(listener: (event: Event) => void): void
 }
@@ -19,7 +20,7 @@ export function createSharedJournal(): SharedJournal {
   return {
     events,
     watch: listener => void listeners.push(listener),
-    open(dies) {
+    open(dies, refuses = () => false) {
       const process = {}
       let seen = 0
       let dead = false
@@ -37,6 +38,10 @@ export function createSharedJournal(): SharedJournal {
           live()
           const foreign = events.slice(seen)
           const facts = decide(foreign)
+          if (facts.length > 0 && refuses()) {
+            seen = events.length
+            throw new Fault({ kind: 'operator', code: 'journal_unwritable', message: 'the disk is full' })
+          }
           const death = dies(facts)
           if (death === 'before') {
             kill()

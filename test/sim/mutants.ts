@@ -13,6 +13,12 @@ export type Mutant = {
 
 export const MUTANTS: Mutant[] = [
   {
+    name: 'what was under way when the journal refused facts is no open question afterwards',
+    file: 'engine/engine.ts',
+    search: '    const context = contextNow()\n',
+    replace: '    const context = { ...life.context, journal }\n',
+  },
+  {
     name: 'a pod is rented before the journal knows of it',
     file: 'engine/engine.ts',
     search: '      if (first.facts.length === 0) return first.needs\n',

@@ -75,6 +75,7 @@ export function createScenario(seed: number): World {
   if (chance.happens(0.3)) world.jobMs = [5000, 25_000]
   if (chance.happens(0.1)) world.refusedTarget = 'job-1'
   if (chance.happens(0.1)) outage(world, chance)
+  fullDisk(world, createChance(Math.imul(seed, 0x85ebca6b) ^ 0xd15c))
   secondRun(world, chance)
   const people = chance.happens(0.6) ? chance.between(1, 6) : 0
   for (let nth = 0; nth < people; nth++) world.later(chance.between(0, 60_000), fleet => command(fleet, world.chance))
@@ -143,6 +144,17 @@ function outage(world: World, chance: Chance): void {
       })
     }
   })
+}
+
+/** The engine's disk is full, once or again and again, for a moment or for longer than it waits. Its own chance: older worlds stay as they were. */
+function fullDisk(world: World, chance: Chance): void {
+  if (!chance.happens(0.12)) return
+  const longest = chance.pick([2000, 15_000, 60_000])
+  const times = chance.between(1, 4)
+  for (let nth = 0; nth < times; nth++)
+    void world.clock.sleep(chance.between(0, 40_000)).then(() => {
+      world.fullUntil = world.clock.now() + chance.between(100, longest)
+    })
 }
 
 /** Another launch, with its own limits, that also follows a job of the first. */

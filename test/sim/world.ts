@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/domain/limits.ts'
 import { mayBill, podCost } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
 import { type Engine, startEngine } from '../../src/engine/engine.ts'
+import { isOfJournal } from '../../src/engine/settle.ts'
 import type { Clock, Provider } from '../../src/ports.ts'
 import { BEGINNING, createChance, createClock } from './clock.ts'
 import { CREATE_MAX_MS, createCloud, POLL_MS, SETTLE_MS, stoppedPerHour } from './cloud.ts'
@@ -44,6 +45,8 @@ export const SIM_LIMITS: Limits = {
   comfyStartMs: 10_000,
   comfyGoneMs: 4_000,
   sampleMs: 5_000,
+  journalWaitMs: 20_000,
+  journalRetryMs: 2_000,
   listenMs: 1_000,
 }
 
@@ -97,6 +100,11 @@ export type World = PodWorld & {
   ownerSince: number | null
   /** The machine slept, or the bucket was away, until then. */
   troubledUntil: number
+  /** The engine's disk is full until then. */
+  fullUntil: number
+  /** How often an engine found it full, and how often one gave up about it. */
+  refusals: number
+  gaveUp: number
   /** What another process writes, `afterMs` from now. */
   later(afterMs: number, command: (fleet: Fleet) => Fact[]): void
   /** What another process writes when `when` first holds, or something done to the world. */
@@ -199,6 +207,9 @@ export function createWorld(options: WorldOptions): World {
     saved: new Map(),
     ownerSince: null,
     troubledUntil: 0,
+    fullUntil: 0,
+    refusals: 0,
+    gaveUp: 0,
     suspendAt: (afterMs, ms) =>
       void clock.sleep(afterMs).then(() => {
         world.sleptMs += ms
@@ -243,6 +254,12 @@ export function createWorld(options: WorldOptions): World {
     return world
   }
 
+  function isFull(): boolean {
+    if (clock.now() >= world.fullUntil) return false
+    world.refusals++
+    return true
+  }
+
   async function elapse(ms: number): Promise<void> {
     let over = false
     void clock.sleep(ms).then(() => {
@@ -266,7 +283,7 @@ export function createWorld(options: WorldOptions): World {
       if (facts.length === 0 || left > 0) return null
       dead = true
       return chance.happens(0.5) ? 'before' : 'after'
-    })
+    }, isFull)
     const guarded = <T extends object>(port: T): T => guard(port, () => dead)
     const tunnels = new Set<number>()
     const own: World = Object.create(world, { clock: { value: guarded(clock) } })
@@ -292,15 +309,19 @@ export function createWorld(options: WorldOptions): World {
     let endless = false
     // A command may come after the engine said that it is idle: it takes that up, too.
     const over = () => idle && putOff === 0 && !isOwing(fleet)
-    engine.idle.then(
+    void engine.idle.then(
       () => {
         idle = true
       },
-      error => {
-        if (!dead || !(error instanceof ProcessDied)) forbid(`the engine threw ${String(error?.stack ?? error)}`)
-        dead = true
-      },
+      () => {},
     )
+    engine.failed.catch(error => {
+      const hasGivenUp = isOfJournal(error) && clock.now() < world.fullUntil
+      if (!dead && hasGivenUp) world.gaveUp++
+      else if (!dead || !(error instanceof ProcessDied)) forbid(`the engine threw ${String(error?.stack ?? error)}`)
+      store.kill()
+      dead = true
+    })
     while (!dead && !over() && journal.events.length < last) {
       if (--moments <= 0) {
         store.kill()

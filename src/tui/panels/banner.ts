@@ -37,6 +37,7 @@ export function bannersOf(facts: Facts, model: Model): Banner[] {
 function allBanners(facts: Facts, model: Model): Banner[] {
   const banners: Banner[] = []
   const add = (ink: Ink, text: string) => banners.push({ ink, text })
+  if (facts.homeTrouble) add('bad', `✗ ${facts.homeTrouble}`)
   for (const [name, provider] of facts.fleet.providers)
     if (provider.operator)
       add(
