@@ -73,6 +73,7 @@ describe.each(versions)('as ComfyUI %s told it', version => {
     const plain = await play(episode)
     expect(plain.artifacts?.map(artifact => artifact.nodeId).sort()).toEqual(['10', '10', '11', '11'])
     const withTemp = await play(episode, {}, asked('12'))
+    expect(withTemp.fault).toBeNull()
     expect(withTemp.artifacts?.filter(artifact => artifact.nodeId === '12')).toHaveLength(2)
   })
 
