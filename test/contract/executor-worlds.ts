@@ -49,7 +49,8 @@ export function localMachine(url: string, env: Record<string, string> = {}): Mac
   return {
     async exec(command, options = {}) {
       const child = spawn('/bin/sh', ['-c', command], { env: { ...process.env, ...env } })
-      child.stdin.end(options.stdin ?? '')
+      // A command that reads nothing may be over before this is written.
+      child.stdin.on('error', () => {}).end(options.stdin ?? '')
       const [stdout, stderr, code] = await Promise.all([
         text(child.stdout),
         text(child.stderr),
