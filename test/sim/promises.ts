@@ -162,7 +162,8 @@ export function createPromises(world: World): Promises {
   function priced({ jobKey, fault }: Extract<Event, { type: 'job.failed' }>): void {
     const run = fleet.runs.get(fleet.jobs.get(jobKey)?.runId ?? '')
     const max = run?.policy.perHourMax ?? Infinity
-    const isPoor = cloud.market.every(({ perHour }) => perHour > max)
+    const above = fleet.jobs.get(jobKey)?.vramGbAbove ?? 0
+    const isPoor = cloud.market.every(({ perHour, vramGb }) => perHour > max || vramGb <= above)
     if (fault.code === 'no_capacity' && isPoor && cloud.weather.offersFail === 0)
       forbid(`${jobKey} waited for capacity, and every offer is above its limit`)
     if (fault.code !== 'hourly_limit') return
