@@ -82,7 +82,9 @@ function judgeEnd(world: World, { ref, reached }: CloudPod): void {
     ownerSince > since ||
     world.troubledUntil > since ||
     world.setBacks > 0 ||
-    world.bucketRefuses
+    world.bucketRefuses ||
+    // While the journal takes nothing, a pod that is on its way up is not renewed: a minute, against leases of ten.
+    world.refusals > 0
   )
     return
   const isMute =
