@@ -4,10 +4,8 @@ import { existsSync, linkSync, readFileSync, statSync, unlinkSync, writeFileSync
 import { join, resolve } from 'node:path'
 import { didYouMean } from '../domain/nearest.ts'
 import { homeDir, type Loaded, loadSettings, packageDir } from '../edge/config.ts'
-import type { Settings } from '../wire/files-settings.ts'
+import { PROVIDERS, type Settings } from '../wire/files-settings.ts'
 import { type Flag, type Flags, usage } from './args.ts'
-
-const PROVIDERS = ['runpod', 'sandbox']
 
 export type Home = {
   dir: string
@@ -34,9 +32,6 @@ export function openHome(flags: Flags, settings: Settings = {}): Home {
       `--provider ${named} is not one of ${PROVIDERS.join(', ')}${didYouMean(named, [...PROVIDERS])}`,
       'Without an account: --provider sandbox.',
     )
-  if (named !== undefined && !PROVIDERS.includes(named)) {
-    throw usage(`no provider ${named}${didYouMean(named, PROVIDERS)}`, `There are ${PROVIDERS.join(' and ')}.`)
-  }
   const loaded = loadSettings({
     home: base,
     cwd: process.cwd(),
