@@ -1,18 +1,16 @@
 // `autopod gpus`: what can be rented now.
 import { formatUsd, microFromUsd, usdFromMicro } from '../domain/units.ts'
 import { type Invocation, usage } from './args.ts'
-import { openProviders } from './compose.ts'
+import { providersOf } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { openHome } from './home.ts'
-import { ensureSandbox } from './sandbox-access.ts'
 import { table } from './table.ts'
 
 export async function gpus({ flags }: Invocation): Promise<number> {
   const home = openHome(flags)
   if (home.provider === null)
     throw usage('no provider is configured', 'Try --provider sandbox, or autopod config init.')
-  const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
-  const [provider] = openProviders(home, sandbox)
+  const [provider] = await providersOf(home)
   if (!provider) return EXIT.ok
   const most = flags.number('max-price', 0, 1_000_000)
   const cheapest = (type: { secure: number | null; community: number | null }) =>

@@ -20,14 +20,14 @@ import type { EngineOptions } from '../engine/context.ts'
 import type { Bucket, Provider, Store } from '../ports.ts'
 import { secretOf } from '../wire/secret.ts'
 import { type Home, ownerToken } from './home.ts'
-import { ensureSandbox, type SandboxAccess } from './sandbox-access.ts'
+import { type SandboxAccess, sandboxOf } from './sandbox-access.ts'
 
 /** The embedded cloud boots in seconds and answers at once. */
 const SANDBOX_TIMING: RunpodTiming = { settleMs: 1000, pollMs: 300, lookupMs: 5000, createMaxMs: 10_000, billLagMs: 0 }
 
 /** Faults: operator `key_missing` · `bucket_incomplete` · `ssh_key_unreadable`. */
 export async function compose(home: Home, store: Store): Promise<EngineOptions & { close(): Promise<void> }> {
-  const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
+  const sandbox = await sandboxOf(home)
   const { settings } = home
   const clock = systemClock
   const key = await keyOf(home)
@@ -91,6 +91,11 @@ export async function keyOf(home: Home): Promise<KeyPair> {
       hint: 'Correct the path, or leave it out: then a key is made for this home.',
     })
   return loadOrMakeKey(named ?? join(home.dir, 'id_ed25519'))
+}
+
+/** Of the home's settings. Faults: operator `key_missing` · `sandbox_silent`. */
+export async function providersOf(home: Home): Promise<Provider[]> {
+  return openProviders(home, await sandboxOf(home))
 }
 
 export function openProviders(home: Home, sandbox: SandboxAccess | null): Provider[] {

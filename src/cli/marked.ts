@@ -5,9 +5,8 @@ import { Fault } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import { systemClock } from '../edge/clock.ts'
 import type { PodRow, Provider } from '../ports.ts'
-import { openProviders } from './compose.ts'
+import { providersOf } from './compose.ts'
 import { type Home, ownerToken } from './home.ts'
-import { ensureSandbox } from './sandbox-access.ts'
 
 /** A provider that is silent must not hold up who only wants to be sure. */
 const LOOK_MAX_MS = 5000
@@ -19,8 +18,8 @@ export function isMarked(home: Home, row: PodRow): boolean {
   return hasMark(home) && row.name.startsWith(`autopod-${ownerToken(home.dir).slice(0, 8)}-`)
 }
 
-/** Those that are not terminated. Faults: transient (also `listing_unknown`), operator. */
-export async function markedPods(provider: Provider, home: Home): Promise<PodRow[]> {
+/** All pods that the provider lists. Faults: transient (also `listing_unknown`), operator. */
+export async function listedPods(provider: Provider): Promise<PodRow[]> {
   const listing = await provider.list()
   // No list is not an empty list: to say nothing would be to say that there is nothing.
   if (!listing.known)
@@ -28,8 +27,14 @@ export async function markedPods(provider: Provider, home: Home): Promise<PodRow
       kind: 'transient',
       code: 'listing_unknown',
       message: `${provider.name} does not say which pods there are: ${listing.why}`,
+      hint: 'Give the command again in a moment; autopod doctor tries the provider.',
     })
-  return listing.pods.filter(row => isMarked(home, row) && row.status !== 'terminated')
+  return listing.pods
+}
+
+/** Those that are not terminated. Faults as `listedPods`. */
+export async function markedPods(provider: Provider, home: Home): Promise<PodRow[]> {
+  return (await listedPods(provider)).filter(row => isMarked(home, row) && row.status !== 'terminated')
 }
 
 /**
@@ -40,8 +45,8 @@ export async function lostPods(home: Home, fleet: Fleet): Promise<string[] | nul
   if (!hasMark(home)) return []
   const known = new Set([...fleet.pods.values()].flatMap(pod => [pod.name, pod.ref]))
   const look = async () => {
-    const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
-    const marked = await Promise.all(openProviders(home, sandbox).map(provider => markedPods(provider, home)))
+    const providers = await providersOf(home)
+    const marked = await Promise.all(providers.map(provider => markedPods(provider, home)))
     return marked.flat().filter(row => !known.has(row.ref) && !known.has(row.name))
   }
   const late = new AbortController()

@@ -6,12 +6,11 @@ import { formatClock, formatUsd } from '../domain/units.ts'
 import { systemClock } from '../edge/clock.ts'
 import type { PodRow, Provider } from '../ports.ts'
 import { type Invocation, usage } from './args.ts'
-import { openProviders } from './compose.ts'
+import { providersOf } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { type Home, openHome } from './home.ts'
-import { markedPods } from './marked.ts'
+import { listedPods, markedPods } from './marked.ts'
 import { readablePastOf } from './past.ts'
-import { ensureSandbox } from './sandbox-access.ts'
 import { table } from './table.ts'
 
 /** A provider that does not prove an end in this time is left to the next call, and said to. */
@@ -21,9 +20,8 @@ export async function reap({ flags }: Invocation): Promise<number> {
   const home = openHome(flags)
   if (home.provider === null)
     throw usage('no provider is configured', 'Try --provider sandbox, or autopod config init.')
-  const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
   let left = 0
-  for (const provider of openProviders(home, sandbox)) {
+  for (const provider of await providersOf(home)) {
     const ownerless = await unowned(provider, home)
     if (ownerless.length === 0) {
       process.stdout.write(`${provider.name}: no pod of this home is without an owner\n`)
@@ -67,9 +65,8 @@ async function end(provider: Provider, { ref, name }: PodRow): Promise<boolean> 
     try {
       if (absentSince === null) await provider.destroy(ref)
       const askedAt = systemClock.now()
-      const listing = await provider.list()
-      if (!listing.known) why = listing.why
-      else if (listing.pods.some(row => row.ref === ref && row.status !== 'terminated')) absentSince = null
+      const pods = await listedPods(provider)
+      if (pods.some(row => row.ref === ref && row.status !== 'terminated')) absentSince = null
       else {
         absentSince ??= askedAt
         if (askedAt - absentSince < provider.settleMs || !(await isGone(provider, ref))) continue

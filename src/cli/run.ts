@@ -13,7 +13,7 @@ import { formatUsd, type Micro } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { isOfJournal } from '../engine/settle.ts'
 import { type Flags, type Invocation, usage } from './args.ts'
-import { keyOf, openBucket, openProviders } from './compose.ts'
+import { keyOf, openBucket, providersOf } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { attach, attachBeside, detach, type Follow, view } from './follow.ts'
 import { type Home, openHome } from './home.ts'
@@ -22,7 +22,7 @@ import { lostPods } from './marked.ts'
 import { isUnderWay, pastOf } from './past.ts'
 import { plainScreen, summary } from './plain.ts'
 import { exitCodeOf, isKept, resultOf } from './report.ts'
-import { ensureSandbox } from './sandbox-access.ts'
+import { sandboxOf } from './sandbox-access.ts'
 import { onSignals } from './signals.ts'
 import { canPaint } from './tty.ts'
 
@@ -125,7 +125,7 @@ export async function carryOut(
 /** An unreadable key, or one that the bucket refuses, is told before a pod is paid for. Faults: operator. */
 async function tryAccess(home: Home): Promise<void> {
   await keyOf(home)
-  const { bucket } = await openBucket(home, home.provider === 'sandbox' ? await ensureSandbox(home) : null)
+  const { bucket } = await openBucket(home, await sandboxOf(home))
   try {
     await bucket.list('doctor/')
   } catch (error) {
@@ -135,8 +135,7 @@ async function tryAccess(home: Home): Promise<void> {
 }
 
 async function priced(home: Home, ordered: Order): Promise<Quote[]> {
-  const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
-  const provider = openProviders(home, sandbox)[0]
+  const [provider] = await providersOf(home)
   return provider ? quote(provider, ordered) : []
 }
 

@@ -28,6 +28,11 @@ export function sandboxDir(home: Home): string {
   return join(home.dir, 'cloud')
 }
 
+/** null: the home does not rent there. */
+export async function sandboxOf(home: Home): Promise<SandboxAccess | null> {
+  return home.provider === 'sandbox' ? ensureSandbox(home) : null
+}
+
 export async function ensureSandbox(home: Home): Promise<SandboxAccess> {
   const dir = sandboxDir(home)
   mkdirSync(dir, { recursive: true, mode: 0o700 })

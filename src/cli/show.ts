@@ -2,7 +2,6 @@
 
 import { runwayMs } from '../domain/account.ts'
 import { allocate, hourlyRate, jobCost, runCost } from '../domain/cost.ts'
-import { Fault } from '../domain/fault.ts'
 import type { Job } from '../domain/job.ts'
 import { mayBill, type Pod, podCost } from '../domain/pod.ts'
 import { formatClock, formatUsd, usdFromMicro } from '../domain/units.ts'
@@ -11,14 +10,13 @@ import type { PodRow } from '../ports.ts'
 import { lasting } from '../tui/panels/header.ts'
 import { isAbout, tell } from '../tui/story.ts'
 import type { Invocation } from './args.ts'
-import { openProviders } from './compose.ts'
+import { providersOf } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { findJob } from './find.ts'
 import { type Follow, view } from './follow.ts'
 import { openHome } from './home.ts'
-import { isMarked } from './marked.ts'
+import { isMarked, listedPods } from './marked.ts'
 import { resultOf } from './report.ts'
-import { ensureSandbox } from './sandbox-access.ts'
 import { clean, table } from './table.ts'
 
 export async function status({ flags, words }: Invocation): Promise<number> {
@@ -105,20 +103,7 @@ export async function jobs({ flags }: Invocation): Promise<number> {
 export async function pods({ flags }: Invocation): Promise<number> {
   const home = openHome(flags)
   const account: PodRow[] = []
-  if (flags.on('all')) {
-    const sandbox = home.provider === 'sandbox' ? await ensureSandbox(home) : null
-    for (const provider of openProviders(home, sandbox)) {
-      const listing = await provider.list()
-      // No list is not an empty list: to say nothing would be to say that there is nothing.
-      if (!listing.known)
-        throw new Fault({
-          kind: 'transient',
-          code: 'listing_unknown',
-          message: `${provider.name} does not say which pods there are: ${listing.why}`,
-        })
-      account.push(...listing.pods)
-    }
-  }
+  if (flags.on('all')) for (const provider of await providersOf(home)) account.push(...(await listedPods(provider)))
   return looking(view(home), follow => {
     const now = systemClock.now()
     const ours = [...follow.fleet.pods.values()].filter(pod => pod.status !== 'refused')
