@@ -1,15 +1,13 @@
 // `autopod gpus`: what can be rented now.
 import { formatUsd, microFromUsd, usdFromMicro } from '../domain/units.ts'
-import { type Invocation, usage } from './args.ts'
+import type { Invocation } from './args.ts'
 import { providersOf } from './compose.ts'
 import { EXIT } from './exit.ts'
-import { openHome } from './home.ts'
+import { rentingHome } from './home.ts'
 import { table } from './table.ts'
 
 export async function gpus({ flags }: Invocation): Promise<number> {
-  const home = openHome(flags)
-  if (home.provider === null)
-    throw usage('no provider is configured', 'Try --provider sandbox, or autopod config init.')
+  const home = rentingHome(flags)
   const [provider] = await providersOf(home)
   if (!provider) return EXIT.ok
   const most = flags.number('max-price', 0, 1_000_000)

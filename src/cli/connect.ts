@@ -1,9 +1,9 @@
 // `autopod connect`: one pod with its tunnel for working by hand, with the meter on until it is let go.
 import { randomBytes } from 'node:crypto'
 import type { JobSpec } from '../domain/job.ts'
-import { type Invocation, usage } from './args.ts'
+import type { Invocation } from './args.ts'
 import type { Follow } from './follow.ts'
-import { openHome } from './home.ts'
+import { rentingHome } from './home.ts'
 import { newRunId, policyOf } from './launch.ts'
 import { carryOut } from './run.ts'
 import { clean } from './table.ts'
@@ -12,9 +12,7 @@ import { clean } from './table.ts'
 const JOB_ID = 'by-hand'
 
 export async function connect({ flags }: Invocation): Promise<number> {
-  const home = openHome(flags)
-  if (home.provider === null)
-    throw usage('no provider is configured', 'Try --provider sandbox, or autopod config init.')
+  const home = rentingHome(flags)
   const spec: JobSpec = {
     jobId: JOB_ID,
     digest: randomBytes(32).toString('hex'),

@@ -47,6 +47,17 @@ export function openHome(flags: Flags, settings: Settings = {}): Home {
   }
 }
 
+/** For commands that ask a provider. Fault usage when none is configured. */
+export function rentingHome(flags: Flags): Home {
+  const home = openHome(flags)
+  if (home.provider === null)
+    throw usage(
+      'no provider is configured',
+      'Try it without an account: --provider sandbox. To use your own: autopod config init.',
+    )
+  return home
+}
+
 export function templateDirs(cwd: string): string[] {
   return [join(cwd, 'templates'), join(homeDir(), 'templates'), join(packageDir, 'templates')]
 }

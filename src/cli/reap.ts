@@ -5,10 +5,10 @@ import { mayBill } from '../domain/pod.ts'
 import { formatClock, formatUsd } from '../domain/units.ts'
 import { systemClock } from '../edge/clock.ts'
 import type { PodRow, Provider } from '../ports.ts'
-import { type Invocation, usage } from './args.ts'
+import type { Invocation } from './args.ts'
 import { providersOf } from './compose.ts'
 import { EXIT } from './exit.ts'
-import { type Home, openHome } from './home.ts'
+import { type Home, rentingHome } from './home.ts'
 import { listedPods, markedPods } from './marked.ts'
 import { readablePastOf } from './past.ts'
 import { table } from './table.ts'
@@ -17,9 +17,7 @@ import { table } from './table.ts'
 const PROOF_MAX_MS = 5 * 60_000
 
 export async function reap({ flags }: Invocation): Promise<number> {
-  const home = openHome(flags)
-  if (home.provider === null)
-    throw usage('no provider is configured', 'Try --provider sandbox, or autopod config init.')
+  const home = rentingHome(flags)
   let left = 0
   for (const provider of await providersOf(home)) {
     const ownerless = await unowned(provider, home)

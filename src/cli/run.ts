@@ -16,7 +16,7 @@ import { type Flags, type Invocation, usage } from './args.ts'
 import { keyOf, openBucket, providersOf } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { attach, attachBeside, detach, type Follow, view } from './follow.ts'
-import { type Home, openHome } from './home.ts'
+import { type Home, rentingHome } from './home.ts'
 import { facts, type Order, order, type Quote, quote } from './launch.ts'
 import { lostPods } from './marked.ts'
 import { isUnderWay, pastOf } from './past.ts'
@@ -38,13 +38,7 @@ export async function run({ flags, words }: Invocation): Promise<number> {
       'run needs a job file, a folder of them, or a glob',
       'For example: autopod run ./jobs --provider sandbox',
     )
-  const home = openHome(flags)
-  if (home.provider === null) {
-    throw usage(
-      'no provider is configured',
-      'Try it without an account: --provider sandbox. To use your own: autopod config init.',
-    )
-  }
+  const home = rentingHome(flags)
   return carryOut(home, flags, await order(home, paths, flags, pastOf(home) ?? emptyFleet()))
 }
 
