@@ -7,7 +7,8 @@ import { Fault } from '../domain/fault.ts'
 export function openDatabase(path: string, synchronous: 'FULL' | 'OFF', busyMs: number): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: busyMs })
   try {
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`)
+    makeWriteAhead(db, busyMs)
+    db.exec(`PRAGMA synchronous = ${synchronous}`)
     chmodSync(path, 0o600)
     return db
   } catch (error) {
@@ -16,12 +17,31 @@ export function openDatabase(path: string, synchronous: 'FULL' | 'OFF', busyMs: 
   }
 }
 
+const RETRY_MS = 5
+
+/**
+ * Two processes that open a new database at once both make it a write-ahead log. SQLite refuses the later one without its busy timeout,
+ * because a reader that becomes a writer could wait for ever (sqlite3BtreeSetVersion; seen on SQLite 3.53.4, Node 26.10): so it is asked again here.
+ */
+function makeWriteAhead(db: DatabaseSync, busyMs: number): void {
+  for (const since = performance.now(); ; ) {
+    try {
+      db.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      if (codeOf(error) !== BUSY || performance.now() - since > busyMs) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+    }
+  }
+}
+
 /** Primary result codes (sqlite.org/rescode.html, 2026); the lower byte of what node:sqlite tells. */
+const BUSY = 5
 const CORRUPT = 11
 const NOTADB = 26
 const REFUSALS: ReadonlyMap<number, string> = new Map([
   [3, 'permission denied'],
-  [5, 'another process holds it'],
+  [BUSY, 'another process holds it'],
   [6, 'another process holds it'],
   [8, 'it is read-only'],
   [10, 'the disk fails, or is full'],

@@ -41,18 +41,33 @@ const names = (events: Event[]) => events.map(event => ('provider' in event ? ev
 
 /** Another process that does `script` with the store, says `ready`, and stays until it is killed. */
 async function child(script: string): Promise<ChildProcess> {
-  const code = `const { openStore } = await import(${JSON.stringify(STORE)})
+  const spawned = module(`const { openStore } = await import(${JSON.stringify(STORE)})
 const store = openStore(${JSON.stringify(home)})
 ${script}
 console.log('ready')
-process.stdin.resume()`
+process.stdin.resume()`)
+  await spawned.says('ready')
+  return spawned.process
+}
+
+/** Another process that runs `code`. What it says first must be what is waited for: one that is over fails the test at once. */
+function module(code: string): { process: ChildProcess; says(expected: string): Promise<void> } {
   const spawned = spawn('node', ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', code], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   })
   children.push(spawned)
-  const [line] = await once(createInterface({ input: spawned.stdout }), 'line')
-  expect(line).toBe('ready')
-  return spawned
+  let complaint = ''
+  spawned.stderr.on('data', data => {
+    complaint += data
+  })
+  const lines = createInterface({ input: spawned.stdout })[Symbol.asyncIterator]()
+  return {
+    process: spawned,
+    async says(expected) {
+      const { value } = await lines.next()
+      expect(value ?? `over: ${complaint}`).toBe(expected)
+    },
+  }
 }
 
 async function kill(spawned: ChildProcess): Promise<void> {
@@ -141,6 +156,23 @@ describe('the journal', () => {
     const events = open().read(0)
     expect(events.map(event => event.seq)).toEqual(Array.from({ length: 200 }, (_, index) => index + 1))
     expect(names(events).filter(name => name === 'one')).toHaveLength(100)
+  })
+
+  test('can be opened while another process makes it', async () => {
+    // What SQLite has in hand when it makes a journal a write-ahead log: a reader beside it cannot become a writer, and is told so at once.
+    const maker = module(`const { DatabaseSync } = await import('node:sqlite')
+const db = new DatabaseSync(${JSON.stringify(join(home, 'journal.db'))})
+db.exec('CREATE TABLE other (a); BEGIN IMMEDIATE')
+console.log('making')
+process.stdin.once('data', () => db.exec('COMMIT'))`)
+    await maker.says('making')
+    const opener = module(`const { openStore } = await import(${JSON.stringify(STORE)})
+console.log('opening')
+openStore(${JSON.stringify(home)})
+console.log('open')`)
+    await opener.says('opening')
+    maker.process.stdin?.end('go on')
+    await opener.says('open')
   })
 
   test('is for the eyes of its owner alone', () => {
