@@ -20,11 +20,13 @@ export type GaugeBoard = {
   flushIfDue(): void
 }
 
+/** Begins with what an earlier engine showed, each figure with its age: its attempts go on, and so does their progress. */
 export function createGaugeBoard(store: Store, clock: Clock): GaugeBoard {
-  const jobs = new Map<string, JobGauge>()
-  const pods = new Map<string, PodGauge>()
+  const shown = store.readGauges()
+  const jobs = new Map<string, JobGauge>(shown.jobs)
+  const pods = new Map<string, PodGauge>(shown.pods)
   const gpus = new Map<string, { sampledAt: Millis; aliveAt: Millis }>()
-  const board = { jobs, pods, balance: null as Gauges['balance'] }
+  const board = { jobs, pods, balance: shown.balance }
   const dirtyJobs = new Set<string>()
   const dirtyPods = new Set<string>()
   let writtenAt = 0

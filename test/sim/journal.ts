@@ -1,7 +1,8 @@
 // One journal in memory that outlives engines, seen by any number of processes; each may die before or after any commit.
 import type { Event, Fact } from '../../src/domain/event.ts'
 import { Fault } from '../../src/domain/fault.ts'
-import type { Store } from '../../src/ports.ts'
+import type { JobGauge, PodGauge } from '../../src/domain/gauge.ts'
+import type { GaugeRows, Store } from '../../src/ports.ts'
 
 export type SharedJournal = {
   events: Event[]
@@ -9,6 +10,8 @@ export type SharedJournal = {
   open(dies: (facts: Fact[]) => 'before' | 'after' | null, refuses?: () => boolean): Store & { kill(): void }
   /** Called once for each event, in order, right after its commit. */
   watch(listener: (event: Event) => void): void
+  /** Called with what is about to be shown of each job, beside what was shown of it before. */
+  watchGauges(listener: (jobKey: string, before: JobGauge, now: JobGauge) => void): void
 }
 
 export class ProcessDied extends Error {}
@@ -17,9 +20,16 @@ export function createSharedJournal(): SharedJournal {
   const events: Event[] = []
   const listeners: ((event: Event) => void)[] = []
   let lease: object | null = null
+  const jobs = new Map<string, JobGauge>()
+  const pods = new Map<string, PodGauge>()
+  let balance: GaugeRows['balance'] = null
+  let onGauge: (jobKey: string, before: JobGauge, now: JobGauge) => void = () => {}
   return {
     events,
     watch: listener => void listeners.push(listener),
+    watchGauges(listener) {
+      onGauge = listener
+    },
     open(dies, refuses = () => false) {
       const process = {}
       let seen = 0
@@ -79,8 +89,17 @@ export function createSharedJournal(): SharedJournal {
           }
         },
         leased: () => lease !== null,
-        writeGauges: live,
-        readGauges: () => ({ jobs: [], pods: [], balance: null }),
+        writeGauges(rows) {
+          live()
+          for (const [key, gauge] of rows.jobs) {
+            const before = jobs.get(key)
+            if (before) onGauge(key, before, gauge)
+            jobs.set(key, { ...gauge })
+          }
+          for (const [id, gauge] of rows.pods) pods.set(id, { ...gauge })
+          balance = rows.balance ?? balance
+        },
+        readGauges: () => ({ jobs: [...jobs], pods: [...pods], balance }),
         close() {},
       }
     },

@@ -473,4 +473,10 @@ export const MUTANTS: Mutant[] = [
     search: '    const row = found ?? (await lastWords(context, podId))\n',
     replace: '    const row = found\n',
   },
+  {
+    name: 'progress begins anew with each engine',
+    file: 'engine/gauges.ts',
+    search: 'new Map<string, JobGauge>(shown.jobs)',
+    replace: 'new Map<string, JobGauge>()',
+  },
 ]

@@ -233,9 +233,15 @@ export function createExecutor(world: PodWorld): Executor {
   }
   /** Until the prompt is done; a fault when the server no longer knows it. */
   const follow = async (prompt: Prompt, machine: SimMachine, on: TaskOn, signal: AbortSignal) => {
+    let steps = 0
     while (clock.now() < prompt.doneAt) {
       await step(machine, signal, Math.min(world.lookMs + 200, prompt.doneAt - clock.now() + 1))
-      if (prompt.life.includes('message') && clock.now() < prompt.hangsAt) on.heard()
+      if (prompt.life.includes('message') && clock.now() < prompt.hangsAt) {
+        on.heard()
+        // A service says how far it is in what it does now, not how far it was when somebody else listened.
+        steps++
+        on.gauge({ ...AT_THE_END, phase: 'running', fraction: steps / (steps + 5) })
+      }
       if (!machine.pod.prompts.has(prompt.id)) throw fault('pod', 'prompt_lost')
       if (prompt.state === 'interrupted') throw fault('job', 'interrupted')
     }

@@ -233,6 +233,10 @@ export function createWorld(options: WorldOptions): World {
       say(0, watcher.act)
     }
   })
+  journal.watchGauges((jobKey, before, now) => {
+    if (now.attempt === before.attempt && (now.fraction ?? 0) < (before.fraction ?? 0))
+      forbid(`${jobKey} is shown at ${now.fraction} after ${before.fraction}`)
+  })
   const policy = policyOf({ podsMax, ...options.policy })
   const queued = (_: unknown, n: number): Fact => ({ type: 'job.queued', runId: RUN, spec: specOf(`job-${n + 1}`) })
   const opened: Fact = { type: 'run.opened', runId: RUN, policy, follows: [] }
