@@ -1,7 +1,6 @@
 // How the tests run: real processes, sockets and files on two cores, so few workers and generous limits.
 import { defineConfig } from 'vitest/config'
 
-// biome-ignore lint/style/noDefaultExport: vitest reads nothing else.
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {

@@ -20,8 +20,8 @@ type Recorded = {
   method?: string
   path?: string
   status?: number
-  // biome-ignore lint/suspicious/noExplicitAny: whatever a server once said
-  body?: any
+  /** A submission, its answer (a text where the server is in trouble), or a history or job by prompt id. */
+  body?: string | { prompt?: Graph; prompt_id?: string; [promptId: string]: unknown }
   message?: unknown
   text?: string
   base64?: string
@@ -48,9 +48,9 @@ export function episodes(version: string, scenario: string): Episode[] {
     const now = all.at(-1)
     const of = (path: string) => all.find(episode => event.path === path + episode.promptId)
     if (event.kind === 'http_request' && event.method === 'POST' && event.path === '/prompt') {
-      const { prompt, prompt_id } = typeof event.body === 'object' ? event.body : {}
+      const { prompt = {}, prompt_id = '' } = bodyOf(event)
       all.push({
-        promptId: prompt_id ?? '',
+        promptId: prompt_id,
         graph: prompt,
         answer: { status: 0, body: null },
         frames: [],
@@ -59,14 +59,14 @@ export function episodes(version: string, scenario: string): Episode[] {
       })
     } else if (event.kind === 'http_response' && event.method === 'POST' && event.path === '/prompt' && now) {
       now.answer = { status: event.status!, body: event.body }
-      now.promptId ||= event.body.prompt_id ?? 'none'
+      now.promptId ||= bodyOf(event).prompt_id ?? 'none'
     } else if (event.kind === 'ws_recv') now?.frames.push(JSON.stringify(event.message))
     else if (event.kind === 'ws_recv_raw') now?.frames.push(event.text!)
     else if (event.kind === 'ws_recv_binary' && event.base64) now?.frames.push(Buffer.from(event.base64, 'base64'))
     else if (event.kind === 'http_raw') of('/history/')!.history = event.text!
     else if (event.kind === 'http_response' && event.status === 200) {
       const ofHistory = of('/history/')
-      if (ofHistory && event.body[ofHistory.promptId]) ofHistory.history = readable(event.body)
+      if (ofHistory && bodyOf(event)[ofHistory.promptId]) ofHistory.history = readable(bodyOf(event))
       const ofJob = of('/api/jobs/')
       if (ofJob && event.method === 'GET') ofJob.job = JSON.stringify(event.body)
     }
@@ -74,9 +74,11 @@ export function episodes(version: string, scenario: string): Episode[] {
   return all
 }
 
+const bodyOf = ({ body }: Recorded) => (typeof body === 'object' ? body : {})
+
 /** Some recordings shorten a history's status to its word. */
-function readable(history: Record<string, { status: unknown }>): string {
-  const entries = Object.entries(history).map(([id, entry]) => {
+function readable(history: object): string {
+  const entries = Object.entries(history as Record<string, { status: unknown }>).map(([id, entry]) => {
     const status = typeof entry.status === 'string' ? { status_str: entry.status, messages: [] } : entry.status
     return [id, { ...entry, status }]
   })

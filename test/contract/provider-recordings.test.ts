@@ -1,7 +1,17 @@
 // The RunPod client on payloads that others recorded from the live service, or that RunPod published, up to 2026-10.
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Balance, classify, Gpus, LogLine, NetworkVolumes, Pod, PodList, Problem } from '../../src/wire/runpod.ts'
+import {
+  Balance,
+  type CreatePod,
+  classify,
+  Gpus,
+  LogLine,
+  NetworkVolumes,
+  Pod,
+  PodList,
+  Problem,
+} from '../../src/wire/runpod.ts'
 import { A40, BOOT, openWorld, type World } from './provider-world.ts'
 
 let world: World
@@ -12,9 +22,7 @@ afterAll(() => world.close())
 
 describe('recorded payloads', async () => {
   const folder = new URL('../../../shared/recordings/runpod/', import.meta.url)
-  // biome-ignore lint/suspicious/noExplicitAny: recordings are JSON of many shapes; the schemas under test judge them
-  type Recorded = any
-  const read = async (name: string): Promise<Recorded> =>
+  const read = async <Shape = unknown>(name: string): Promise<Shape> =>
     JSON.parse(await readFile(new URL(`v2_${name}.json`, folder), 'utf8')).payload
   const there = await read('pod_running_recorded').then(
     () => true,
@@ -42,21 +50,21 @@ describe('recorded payloads', async () => {
     expect(await rowOf('pod_not_ready_recorded')).toMatchObject({ status: 'running', address: null, createdAt: null })
     expect(await rowOf('pod_exited')).toMatchObject({ status: 'stopped', perHour: 720_000, address: null })
     expect(await rowOf('pod_zero_gpu')).toMatchObject({ status: 'running', gpuCount: 0 })
-    const { response201 } = await read('spec_create_pod')
+    const { response201 } = await read<{ response201: { pod: unknown } }>('spec_create_pod')
     world.meddle(() => ({ status: 201, body: response201.pod }))
     expect(await world.provider.create('autopod-new', A40, BOOT, false)).toEqual({
       ref: '7h9k2m4n6p',
       perHour: 440_000,
     })
-    const { pods } = await read('spec_list_pods')
+    const { pods } = await read<{ pods: unknown }>('spec_list_pods')
     expect(PodList.parse(pods).pods).toHaveLength(1)
   })
 
   it.skipIf(!there)('of the catalogue, volumes and logs are read', async () => {
-    const { gpus } = await read('spec_catalog_gpus')
+    const { gpus } = await read<{ gpus: unknown }>('spec_catalog_gpus')
     expect(Gpus.parse(gpus).gpus[0]).toMatchObject({ availability: 'HIGH', maxCount: { community: 4 } })
     expect(NetworkVolumes.parse(await read('networkvolumes_recorded')).networkVolumes[0]?.dataCenter).toBe('EU-RO-1')
-    const { logLine } = await read('spec_logs_sse')
+    const { logLine } = await read<{ logLine: string }>('spec_logs_sse')
     expect(LogLine.parse(JSON.parse(/data: (.*)/.exec(logLine)?.[1] ?? '')).line).toBe('Model loaded.')
     expect(Balance.parse({ data: { myself: { clientBalance: 1.5, extra: true } } }).data?.myself?.clientBalance).toBe(
       1.5,
@@ -64,7 +72,7 @@ describe('recorded payloads', async () => {
   })
 
   it.skipIf(!there)('of refusals mean what the client does about them', async () => {
-    const errors: { http: number; body: unknown }[] = await read('errors')
+    const errors = await read<{ http: number; body: unknown }[]>('errors')
     const meaning = (words: string) => {
       const found = errors.find(({ body }) => JSON.stringify(body).includes(words))
       if (!found) throw new Error(`no recorded error says ${words}`)
@@ -83,11 +91,11 @@ describe('recorded payloads', async () => {
   })
 
   it.skipIf(!there)('of a creation that worked have the shape of ours', async () => {
-    const recorded = await read('create_request_recorded')
+    const recorded = await read<CreatePod>('create_request_recorded')
     const boot = { ...BOOT, volume: { name: 'image-toolbox-models', path: '/workspace' } }
     const volumes = await read('networkvolumes_recorded')
     const made = await read('pod_not_ready_recorded')
-    let sent: Recorded
+    let sent = {} as CreatePod
     world.meddle(({ method, path, body }) => {
       if (path === '/network-volumes') return { body: volumes }
       if (method === 'POST') sent = JSON.parse(body)

@@ -4,7 +4,6 @@ import shared from '../vitest.config.ts'
 
 const { root, ...test } = { root: shared.root, ...shared.test }
 
-// biome-ignore lint/style/noDefaultExport: vitest reads nothing else.
 export default defineConfig({
   root,
   test: { ...test, include: ['test/guard/**/*.test.ts'], exclude: ['node_modules/**'] },
