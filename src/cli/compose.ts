@@ -18,9 +18,10 @@ import { openTrace } from '../edge/trace.ts'
 import { createCourier } from '../edge/transfer.ts'
 import type { EngineOptions } from '../engine/context.ts'
 import type { Bucket, Provider, Store } from '../ports.ts'
+import type { SandboxDescription } from '../sandbox/sandbox.ts'
 import { secretOf } from '../wire/secret.ts'
 import { type Home, ownerToken } from './home.ts'
-import { type SandboxAccess, sandboxOf } from './sandbox-access.ts'
+import { sandboxOf } from './sandbox-access.ts'
 
 /** The embedded cloud boots in seconds and answers at once. */
 const SANDBOX_TIMING: RunpodTiming = { settleMs: 1000, pollMs: 300, lookupMs: 5000, createMaxMs: 10_000, billLagMs: 0 }
@@ -98,7 +99,7 @@ export async function providersOf(home: Home): Promise<Provider[]> {
   return openProviders(home, await sandboxOf(home))
 }
 
-export function openProviders(home: Home, sandbox: SandboxAccess | null): Provider[] {
+export function openProviders(home: Home, sandbox: SandboxDescription | null): Provider[] {
   if (sandbox) {
     const { runpod_url: url, graphql_url: graphqlUrl } = sandbox
     const apiKey = secretOf(sandbox.api_key)
@@ -121,7 +122,7 @@ export function openProviders(home: Home, sandbox: SandboxAccess | null): Provid
 /** R2 where its settings are complete; else a folder of this home, with files going over SSH. */
 export async function openBucket(
   home: Home,
-  sandbox: SandboxAccess | null,
+  sandbox: SandboxDescription | null,
 ): Promise<{ bucket: Bucket; bucketName: string | null }> {
   if (home.settings.bucket === 'none') return { bucket: buckets.disk(join(home.dir, 'bucket')), bucketName: null }
   if (sandbox) {

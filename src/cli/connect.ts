@@ -1,6 +1,6 @@
 // `autopod connect`: one pod with its tunnel for working by hand, with the meter on until it is let go.
 import { randomBytes } from 'node:crypto'
-import type { JobSpec } from '../domain/job.ts'
+import { bareSpec } from '../domain/job.ts'
 import type { Invocation } from './args.ts'
 import type { Follow } from './follow.ts'
 import { rentingHome } from './home.ts'
@@ -13,22 +13,13 @@ const JOB_ID = 'by-hand'
 
 export async function connect({ flags }: Invocation): Promise<number> {
   const home = rentingHome(flags)
-  const spec: JobSpec = {
+  const spec = bareSpec({
     jobId: JOB_ID,
     digest: randomBytes(32).toString('hex'),
     source: 'autopod connect',
     executor: 'hand',
     template: 'by hand',
-    graph: {},
-    inputs: [],
-    outputs: [],
-    models: [],
-    gpuTypes: [],
-    gpuCount: 1,
-    vramGbMin: 0,
-    costMax: null,
-    timeoutMs: null,
-  }
+  })
   const runId = newRunId()
   const policy = { ...policyOf(home, flags, 1), podsMax: 1 }
   return carryOut(home, flags, { runId, policy, specs: [spec], known: [] }, follow => {

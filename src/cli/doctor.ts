@@ -7,11 +7,12 @@ import { formatUsd } from '../domain/units.ts'
 import { packageDir, searchPath } from '../edge/config.ts'
 import { nativeCipher } from '../edge/ssh/inside.ts'
 import { examineJournal } from '../edge/store.ts'
+import type { SandboxDescription } from '../sandbox/sandbox.ts'
 import type { Invocation } from './args.ts'
 import { keyOf, openBucket, openProviders } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { openHome } from './home.ts'
-import { ensureSandbox, type SandboxAccess } from './sandbox-access.ts'
+import { ensureSandbox } from './sandbox-access.ts'
 import { lackOfRoom } from './trouble.ts'
 
 type Finding = { check: string; ok: boolean | null; said: string; hint?: string }
@@ -52,7 +53,7 @@ export async function doctor({ flags }: Invocation): Promise<number> {
   const port = home.settings.run?.first_port ?? 8188
   await tryOut('local port', () => free(port), false)
   await tryOut('curl', () => onPath('curl'), home.provider === 'sandbox')
-  let sandbox: SandboxAccess | null = null
+  let sandbox: SandboxDescription | null = null
   if (home.provider === 'sandbox') {
     await tryOut('sandbox', async () => {
       sandbox = await ensureSandbox(home)

@@ -6,18 +6,8 @@ import { Fault } from '../domain/fault.ts'
 import { systemClock } from '../edge/clock.ts'
 import { request } from '../edge/http.ts'
 import { locked } from '../edge/store.ts'
+import type { SandboxDescription } from '../sandbox/sandbox.ts'
 import type { Home } from './home.ts'
-
-/** The line that `autopod sandbox` prints when it is ready. */
-export type SandboxAccess = {
-  runpod_url: string
-  graphql_url: string
-  s3_endpoint: string
-  api_key: string
-  s3_access_key_id: string
-  s3_secret_access_key: string
-  bucket: string
-}
 
 /** Slow machines compile for some seconds before the first line. */
 const START_MAX_MS = 30_000
@@ -29,11 +19,11 @@ export function sandboxDir(home: Home): string {
 }
 
 /** null: the home does not rent there. */
-export async function sandboxOf(home: Home): Promise<SandboxAccess | null> {
+export async function sandboxOf(home: Home): Promise<SandboxDescription | null> {
   return home.provider === 'sandbox' ? ensureSandbox(home) : null
 }
 
-export async function ensureSandbox(home: Home): Promise<SandboxAccess> {
+export async function ensureSandbox(home: Home): Promise<SandboxDescription> {
   const dir = sandboxDir(home)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const present = await answering(dir)
@@ -54,12 +44,12 @@ export async function ensureSandbox(home: Home): Promise<SandboxAccess> {
 }
 
 /** Its access, when one runs on this folder and answers. */
-async function answering(dir: string): Promise<SandboxAccess | null> {
+async function answering(dir: string): Promise<SandboxDescription | null> {
   if (!locked(join(dir, 'server.lock'))) return null
   const file = join(dir, 'server.json')
   if (!existsSync(file)) return null
   try {
-    const access = JSON.parse(readFileSync(file, 'utf8')) as SandboxAccess
+    const access = JSON.parse(readFileSync(file, 'utf8')) as SandboxDescription
     const answer = await request({
       url: `${access.runpod_url}/pods`,
       headers: { authorization: `Bearer ${access.api_key}` },

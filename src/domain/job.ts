@@ -54,6 +54,14 @@ export type JobSpec = {
   timeoutMs: number | null
 }
 
+/** A job without a wish but those given: any GPU, no limit, nothing in, nothing out. */
+export function bareSpec(
+  spec: Pick<JobSpec, 'jobId' | 'digest' | 'source' | 'executor' | 'template'> & Partial<JobSpec>,
+): JobSpec {
+  const nothing = { graph: {}, inputs: [], outputs: [], models: [], gpuTypes: [] }
+  return { ...nothing, gpuCount: 1, vramGbMin: 0, costMax: null, timeoutMs: null, ...spec }
+}
+
 /** One output file, stored and verified. */
 export type Artifact = {
   /** Output name of the job file; null for a file no target asked for. */

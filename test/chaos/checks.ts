@@ -1,8 +1,8 @@
 // What must be true when the last start has ended: jobs done once, nothing rented, nothing of others touched, the bill right.
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { basename, join } from 'node:path'
+import { openPorts } from '../e2e/port.ts'
 import type { CloudStatus } from './cloud.ts'
 import { type Ended, type Home, type JournalEvent, within } from './home.ts'
 import type { Weather } from './weather.ts'
@@ -135,9 +135,7 @@ export async function checkRest(home: Home): Promise<string[]> {
     if (rate !== 0) wrongs.push(`status says that ${rate} $ an hour are being spent`)
     for (const run of runs) if (run.status === 'running') wrongs.push(`status says that ${run.run_id} is running`)
   }
-  const ports = Array.from({ length: 10 }, (_, at) => home.firstPort + at)
-  const open = await Promise.all(ports.map(isOpen))
-  for (const [at, isOne] of open.entries()) if (isOne) wrongs.push(`port ${ports[at]} is still open`)
+  for (const port of await openPorts(home.firstPort)) wrongs.push(`port ${port} is still open`)
   return wrongs
 }
 
@@ -174,15 +172,4 @@ function contentOf(path: string): string {
 
 function digestOf(path: string): string {
   return createHash('sha256').update(readFileSync(path)).digest('hex')
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

@@ -5,7 +5,7 @@ import { copyFile, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/pro
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
-import type { Artifact, JobSpec, OutputTarget } from '../../src/domain/job.ts'
+import { type Artifact, bareSpec, type JobSpec, type OutputTarget } from '../../src/domain/job.ts'
 import type { Clock, Machine, Task } from '../../src/ports.ts'
 
 export const sha = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex')
@@ -120,22 +120,14 @@ export async function writeBig(path: string, mebi: number, more: number): Promis
 }
 
 export function specWith(outputs: OutputTarget[]): JobSpec {
-  return {
+  return bareSpec({
     jobId: 'job',
     digest: '',
     source: '/jobs/job.json',
     executor: 'comfy',
     template: 't',
-    graph: {},
-    inputs: [],
     outputs,
-    models: [],
-    gpuTypes: [],
-    gpuCount: 1,
-    vramGbMin: 0,
-    costMax: null,
-    timeoutMs: null,
-  }
+  })
 }
 
 export function taskWith(change: Partial<Task> = {}): Task {

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { onTestFinished } from 'vitest'
 import { Fault, type FaultData } from '../../src/domain/fault.ts'
-import type { Artifact, Graph, JobSpec } from '../../src/domain/job.ts'
+import { type Artifact, bareSpec, type Graph, type JobSpec } from '../../src/domain/job.ts'
 import { systemClock } from '../../src/edge/clock.ts'
 import type { Clock, Courier, Executor, Machine, Task, TaskOn } from '../../src/ports.ts'
 
@@ -112,23 +112,15 @@ export function taskOf(graph: Graph, spec: Partial<JobSpec> = {}, task: Partial<
     resumed: false,
     isTaken: false,
     ...task,
-    spec: {
+    spec: bareSpec({
       jobId: 'job-1',
       digest: '0'.repeat(64),
       source: '/jobs/job-1.json',
       executor: 'comfy',
       template: 'test',
       graph,
-      inputs: [],
-      outputs: [],
-      models: [],
-      gpuTypes: [],
-      gpuCount: 1,
-      vramGbMin: 0,
-      costMax: null,
-      timeoutMs: null,
       ...spec,
-    },
+    }),
   }
 }
 

@@ -12,7 +12,6 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -21,6 +20,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import type { SandboxDescription } from '../../src/sandbox/sandbox.ts'
+import { isOpen, openPorts } from './port.ts'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const SOURCE = [process.execPath, join(root, 'src/main.ts')] as const
@@ -368,21 +368,4 @@ function end(pid: number): void {
   } catch {
     // It has ended by itself.
   }
-}
-
-async function openPorts(first: number): Promise<number[]> {
-  const ports = Array.from({ length: 10 }, (_, at) => first + at)
-  const open = await Promise.all(ports.map(isOpen))
-  return ports.filter((_, at) => open[at])
-}
-
-export function isOpen(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

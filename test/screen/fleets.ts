@@ -2,7 +2,7 @@
 import type { Fact } from '../../src/domain/event.ts'
 import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
 import type { Gauges, JobGauge, PodGauge } from '../../src/domain/gauge.ts'
-import type { JobSpec } from '../../src/domain/job.ts'
+import { bareSpec, type JobSpec } from '../../src/domain/job.ts'
 import type { Offer } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
 import { openMarks } from '../../src/edge/logs/marks.ts'
@@ -46,25 +46,18 @@ export const POLICY: Policy = {
 }
 
 export function spec(jobId: string): JobSpec {
-  return {
+  return bareSpec({
     jobId,
     digest: jobId,
     source: `/home/kim/jobs/${jobId}.json`,
     executor: 'comfy',
     template: 'img2vid-basic',
-    graph: {},
     inputs: [
       { name: 'image', source: '/home/kim/in/a.png', sha256: 'aa', bytes: 34_000_000, podPath: 'autopod/aa.png' },
       { name: 'audio', source: '/home/kim/in/b.wav', sha256: 'bb', bytes: 200_000_000, podPath: 'autopod/bb.wav' },
     ],
     outputs: [{ name: 'video', nodeId: '9', target: `/home/kim/out/${jobId}.{ext}` }],
-    models: [],
-    gpuTypes: [],
-    gpuCount: 1,
-    vramGbMin: 0,
-    costMax: null,
-    timeoutMs: null,
-  }
+  })
 }
 
 export type World = {

@@ -2,7 +2,7 @@
 import type { Event, Fact } from '../../src/domain/event.ts'
 import { emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
 import { audit } from '../../src/domain/invariants.ts'
-import type { JobSpec } from '../../src/domain/job.ts'
+import { bareSpec, type JobSpec } from '../../src/domain/job.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/domain/limits.ts'
 import { mayBill, podCost } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
@@ -117,22 +117,14 @@ export type World = PodWorld & {
 }
 
 export function specOf(jobId: string): JobSpec {
-  return {
+  return bareSpec({
     jobId,
     digest: jobId,
     source: `/jobs/${jobId}.json`,
     executor: 'comfy',
     template: 'sim',
-    graph: {},
-    inputs: [],
     outputs: [{ name: 'picture', nodeId: '9', target: '/outputs/' }],
-    models: [],
-    gpuTypes: [],
-    gpuCount: 1,
-    vramGbMin: 0,
-    costMax: null,
-    timeoutMs: null,
-  }
+  })
 }
 
 export function policyOf(policy: Partial<Policy> = {}): Policy {

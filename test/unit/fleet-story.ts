@@ -2,7 +2,7 @@
 import type { Event, Fact } from '../../src/domain/event.ts'
 import type { FaultKind } from '../../src/domain/fault.ts'
 import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
-import type { Artifact, JobSpec } from '../../src/domain/job.ts'
+import { type Artifact, bareSpec, type JobSpec } from '../../src/domain/job.ts'
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
 import { needKey, needOf } from '../../src/domain/placement.ts'
 import type { Offer } from '../../src/domain/pod.ts'
@@ -32,23 +32,14 @@ export function policyOf(policy: Partial<Policy> = {}): Policy {
 }
 
 export function specOf(jobId: string, spec: Partial<JobSpec> = {}): JobSpec {
-  return {
+  return bareSpec({
     jobId,
     digest: `digest of ${jobId}`,
     source: `/jobs/${jobId}.json`,
     executor: 'comfy',
     template: 'resize',
-    graph: {},
-    inputs: [],
-    outputs: [],
-    models: [],
-    gpuTypes: [],
-    gpuCount: 1,
-    vramGbMin: 0,
-    costMax: null,
-    timeoutMs: null,
     ...spec,
-  }
+  })
 }
 
 export function offerOf(offer: Partial<Offer> = {}): Offer {
