@@ -225,9 +225,7 @@ function stall(
   }
   promise(warning !== null, `${event.jobKey} was not warned of`)
   const taken = attempt.stalls.flatMap(({ steps }) => steps.map(({ step }) => STEPS.indexOf(step)))
-  // An engine may die between the last step and what it comes to: the next one takes it again.
-  const isOrdered = event.step === 'new_pod' || Math.max(-1, ...taken) < STEPS.indexOf(event.step)
-  promise(isOrdered, `${event.step} comes late for ${event.jobKey}`)
+  promise(Math.max(-1, ...taken) < STEPS.indexOf(event.step), `${event.step} comes late for ${event.jobKey}`)
 }
 
 function settle(

@@ -14,6 +14,7 @@ import { isUsable, mayBill, type Pod } from './pod.ts'
 import { toBeFreed, verdict } from './retry.ts'
 import type { Run, RunStatus } from './run.ts'
 import { orders, priceLimits, surplus } from './scaling.ts'
+import { giveUpStuck } from './stuck.ts'
 import { formatUsd, type Millis } from './units.ts'
 import type { Plan, World } from './world.ts'
 
@@ -22,6 +23,7 @@ type Rule = (fleet: Fleet, now: Millis, world: World) => Fact[]
 const RULES: Rule[] = [
   cancelRuns,
   cancelJobs,
+  giveUpStuck,
   loseAttempts,
   judge,
   jobLimits,

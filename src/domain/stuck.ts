@@ -3,7 +3,10 @@
 // quiet stuckWarnMs → warned; quiet stuckActMs → interrupt → (it stopped) free → again here; (it did not) restart → again here, else
 // new_pod. A sign of life at any moment before a step ends the warning; `wait` puts the next step off by stuckActMs. Quiet for
 // stuckBusyActMs instead where the GPU works, or cannot be seen.
-import type { Attempt, Job, Stall } from './job.ts'
+import type { Fact } from './event.ts'
+import type { FaultData } from './fault.ts'
+import type { Fleet } from './fleet.ts'
+import { type Attempt, type Job, liveAttempt, type Stall } from './job.ts'
 import type { Limits } from './limits.ts'
 import { formatClock, type Millis } from './units.ts'
 
@@ -72,6 +75,23 @@ function firstStep(job: Job, attempt: Attempt): Step {
   const taken = attempt.stalls.flatMap(({ steps }) => steps.map(({ step }) => step))
   if (taken.includes('restart')) return 'new_pod'
   return taken.includes('interrupt') ? 'restart' : 'interrupt'
+}
+
+/** The last step is to leave the pod: decided by what the journal tells, so that an engine that died after it need not take it again. */
+export function giveUpStuck(fleet: Fleet): Fact[] {
+  const facts: Fact[] = []
+  for (const pod of fleet.pods.values()) {
+    const job = pod.jobKey === null ? undefined : fleet.jobs.get(pod.jobKey)
+    const attempt = job && liveAttempt(job)
+    if (!attempt || pod.status !== 'ready' || pod.broken) continue
+    if (!attempt.stalls.some(({ steps }) => steps.some(({ step }) => step === 'new_pod'))) continue
+    const message = `${job.spec.jobId} was stuck on ${pod.id}, and nothing helped`
+    const fault: FaultData = { kind: 'pod', code: STUCK_CODE, message }
+    const at = { jobKey: job.key, attempt: attempt.number }
+    facts.push(job.cancelRequested ? { type: 'attempt.cancelled', ...at } : { type: 'attempt.failed', ...at, fault })
+    facts.push({ type: 'pod.broken', podId: pod.id, fault })
+  }
+  return facts
 }
 
 /** The warning that stands, if any. */

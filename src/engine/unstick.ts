@@ -1,5 +1,4 @@
 // A stuck attempt: one step after the other, each written down before it is taken, until the attempt is over or its pod is.
-import type { FaultData } from '../domain/fault.ts'
 import type { Artifact } from '../domain/job.ts'
 import { STUCK_CODE, type Step } from '../domain/stuck.ts'
 import type { Machine } from '../ports.ts'
@@ -23,13 +22,16 @@ export type Stuck = {
   out: AbortSignal
 }
 
-/** From the step that is in the journal already on. How the attempt ends comes back, null when it was no longer wanted. */
+/**
+ * From the step that is in the journal already on. How the attempt ends comes back; null when it is no longer wanted, or when all that is
+ * left is another pod, which the plan sees to.
+ */
 export async function unstick(context: Context, first: Step, stuck: Stuck): Promise<Settled<Artifact[]> | null> {
   const { clock, limits, executor } = context
   const { jobId, podId, machine, take, out } = stuck
-  const over = (kind: FaultData['kind'], message: string): Settled<Artifact[]> => ({
+  const again = (message: string): Settled<Artifact[]> => ({
     ok: false,
-    fault: { kind, code: STUCK_CODE, message: `${jobId} was stuck on ${podId}: ${message}` },
+    fault: { kind: 'transient', code: STUCK_CODE, message: `${jobId} was stuck on ${podId}: ${message}` },
   })
   if (first === 'interrupt') {
     stuck.interrupt()
@@ -40,17 +42,16 @@ export async function unstick(context: Context, first: Step, stuck: Stuck): Prom
     if (end?.fault.code === 'cancelled') {
       take('free', 'the interrupt worked; what the prompt left in memory is unloaded before the next try')
       await within(clock, limits.cancelMs, out, bounded => executor.free(machine, bounded))
-      return out.aborted ? null : over('transient', 'it was interrupted')
+      return out.aborted ? null : again('it was interrupted')
     }
     take('restart', 'the interrupt had no effect')
   }
-  if (first !== 'new_pod') {
-    const done = await within(clock, limits.comfyStartMs, out, bounded => executor.restart(machine, bounded))
-    const until = clock.now() + limits.comfyStartMs
-    const answered = done?.ok && (await answers(context, machine, until, limits.comfyStartMs, out)) === true
-    if (out.aborted) return null
-    if (answered) return over('transient', 'its ComfyUI was started anew')
-    take('new_pod', done?.ok === false ? done.fault.message : 'ComfyUI did not come back')
-  }
-  return over('pod', first === 'new_pod' ? 'for the second time' : 'nothing helped')
+  if (first === 'new_pod') return null
+  const done = await within(clock, limits.comfyStartMs, out, bounded => executor.restart(machine, bounded))
+  const until = clock.now() + limits.comfyStartMs
+  const answered = done?.ok && (await answers(context, machine, until, limits.comfyStartMs, out)) === true
+  if (out.aborted) return null
+  if (answered) return again('its ComfyUI was started anew')
+  take('new_pod', done?.ok === false ? done.fault.message : 'ComfyUI did not come back')
+  return null
 }

@@ -16,6 +16,10 @@ export const KEPT_SEEDS: readonly { seed: number; found: string }[] = [
   { seed: 2067, found: 'the last words of a pod were replaced by those of another one of its name' },
   { seed: 3691, found: 'a pod started by hand after the end of its run stays, and must not be called forgotten' },
   { seed: 5069, found: 'a clock set back while the machine slept hid some seconds of a meter: not ours to know' },
+  {
+    seed: 5873,
+    found: 'an engine that died after the last step against a stuck job: the next one waited and took it again',
+  },
   { seed: 5391, found: 'absences before and after listings that were unknown were taken for one long absence' },
   { seed: 20057, found: 'the meter of a kept pod, read with a clock that was set back' },
   { seed: 39089, found: 'absences before and after the machine slept were taken for one long absence' },

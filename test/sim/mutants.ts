@@ -479,4 +479,10 @@ export const MUTANTS: Mutant[] = [
     search: 'new Map<string, JobGauge>(shown.jobs)',
     replace: 'new Map<string, JobGauge>()',
   },
+  {
+    name: 'who takes the last step against a stuck job sees to what comes of it',
+    file: 'domain/plan.ts',
+    search: '  giveUpStuck,\n',
+    replace: '',
+  },
 ]

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Attempt, Job } from '../../src/domain/job.ts'
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
-import { due, evidence, firstSigns, quietSince, type Signs, shifted } from '../../src/domain/stuck.ts'
+import { due, evidence, firstSigns, giveUpStuck, quietSince, type Signs, shifted } from '../../src/domain/stuck.ts'
 import { keyOf, type Story, story } from './fleet-story.ts'
 
 const MINUTE = 60_000
@@ -113,6 +113,20 @@ describe('a warned attempt', () => {
     expect(dueNow(told, signs)).toMatchObject({ step: 'restart' })
     told.tell({ type: 'attempt.stuck_step', ...at, step: 'restart', reason: '' })
     expect(dueNow(told, signs)).toMatchObject({ step: 'new_pod' })
+  })
+
+  test('for which the last step is taken is over, and so is its pod, whoever took it', () => {
+    const { told } = warned(11)
+    told.tell({ type: 'attempt.stuck_step', ...at, step: 'restart', reason: '' })
+    expect(giveUpStuck(told.fleet)).toEqual([])
+    told.tell({ type: 'attempt.stuck_step', ...at, step: 'new_pod', reason: '' })
+    const fault = { kind: 'pod', code: 'attempt_stuck', message: 'a was stuck on pod-1, and nothing helped' }
+    expect(giveUpStuck(told.fleet)).toEqual([
+      { type: 'attempt.failed', ...at, fault },
+      { type: 'pod.broken', podId: 'pod-1', fault },
+    ])
+    told.tell(...giveUpStuck(told.fleet))
+    expect(giveUpStuck(told.fleet)).toEqual([])
   })
 
   test('that was stuck on the same pod before leaves it at once', () => {
