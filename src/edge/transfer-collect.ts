@@ -14,7 +14,7 @@ import { inLanes } from './transfer-lanes.ts'
 import { attemptFolder, publishManifest, readManifest } from './transfer-manifest.ts'
 import { isUnreachable, type PodFacts, probe } from './transfer-pod.ts'
 import { meter } from './transfer-progress.ts'
-import { sendToBucket } from './transfer-send.ts'
+import { type Sending, sendToBucket } from './transfer-send.ts'
 import { nameRefusal, podPathRefusal, shownName, tamed } from './untrusted.ts'
 
 const TRIES = 3
@@ -53,12 +53,12 @@ export async function collect(
   let reachable = curl
   const artifacts = await inLanes(plan, setting.transfersMax, async ({ artifact, podPath, fact }, index) => {
     const onBytes = (bytes: number) => progress.set(index, bytes)
+    const sending: Sending = { machine, podPath, key: artifact.key, fact, onBytes, signal }
     const isThere = task.resumed && (await isStored(setting, artifact, fact))
-    const byUrl =
-      !isThere && reachable && (await overBucket(setting, podPath, artifact.key, fact, machine, onBytes, signal))
+    const byUrl = !isThere && reachable && (await overBucket(setting, sending))
     if (!isThere && !byUrl) {
       reachable = false
-      await overSsh(setting, podPath, artifact.key, fact, machine, onBytes, signal)
+      await overSsh(setting, sending)
     }
     progress.set(index, artifact.bytes)
     on.stored(artifact)
@@ -117,19 +117,12 @@ async function isStored({ bucket }: Setting, artifact: Artifact, fact: PodFacts)
 }
 
 /** `false`: this pod cannot send to this bucket. */
-async function overBucket(
-  setting: Setting,
-  podPath: string,
-  key: string,
-  fact: PodFacts,
-  machine: Machine,
-  onBytes: (bytes: number) => void,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function overBucket(setting: Setting, sending: Sending): Promise<boolean> {
+  const { key, fact, signal } = sending
   for (let attempt = 1; ; attempt++) {
     stopIfAborted(signal)
     try {
-      const proven = await sendToBucket(setting, podPath, key, fact, machine, onBytes, signal)
+      const proven = await sendToBucket(setting, sending)
       if (proven === null) return false
       if (proven || (await readBack(setting, key, fact, signal))) return true
       await setting.bucket.delete(key)
@@ -155,15 +148,7 @@ async function readBack(setting: Setting, key: string, fact: PodFacts, signal: A
   }
 }
 
-async function overSsh(
-  setting: Setting,
-  podPath: string,
-  key: string,
-  fact: PodFacts,
-  machine: Machine,
-  onBytes: (bytes: number) => void,
-  signal: AbortSignal,
-): Promise<void> {
+async function overSsh(setting: Setting, { machine, podPath, key, fact, onBytes, signal }: Sending): Promise<void> {
   const here = join(setting.tempDir, randomUUID())
   try {
     const got = await machine.get(podPath, here, { signal, onBytes: bytes => onBytes(bytes / 2) })

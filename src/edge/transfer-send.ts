@@ -14,19 +14,21 @@ const PARTS_AT_ONCE = 3
 /** Slower than this, a large upload outlives its signatures. */
 const BYTES_PER_MS_MIN = 1000
 
+/** One file of a pod on its way to its key. */
+export type Sending = {
+  machine: Machine
+  podPath: string
+  key: string
+  fact: PodFacts
+  onBytes: (bytes: number) => void
+  signal: AbortSignal
+}
+
 /** true: proven equal by MD5 · false: there, but unproven · null: this bucket signs nothing. */
-export async function sendToBucket(
-  setting: Setting,
-  podPath: string,
-  key: string,
-  fact: PodFacts,
-  machine: Machine,
-  onBytes: (bytes: number) => void,
-  signal: AbortSignal,
-): Promise<boolean | null> {
+export async function sendToBucket(setting: Setting, sending: Sending): Promise<boolean | null> {
+  const { machine, podPath, key, fact, signal } = sending
   const ttlMs = setting.signedMs + fact.bytes / BYTES_PER_MS_MIN
-  const proven =
-    fact.bytes > setting.partBytes ? await inParts(setting, podPath, key, fact, machine, onBytes, ttlMs, signal) : null
+  const proven = fact.bytes > setting.partBytes ? await inParts(setting, sending, ttlMs) : null
   if (proven !== null) return proven && (await hasSize(setting, key, fact))
   if (fact.bytes > SINGLE_BYTES_MAX) return null
   const url = await setting.bucket.presign(key, 'PUT', ttlMs)
@@ -37,13 +39,8 @@ export async function sendToBucket(
 
 async function inParts(
   setting: Setting,
-  podPath: string,
-  key: string,
-  fact: PodFacts,
-  machine: Machine,
-  onBytes: (bytes: number) => void,
+  { machine, podPath, key, fact, onBytes, signal }: Sending,
   ttlMs: number,
-  signal: AbortSignal,
 ): Promise<boolean | null> {
   // Whole MiB, for dd; equal, for R2.
   const count = Math.max(Math.ceil(setting.partBytes / MEBI), Math.ceil(fact.bytes / PARTS_MAX / MEBI))
