@@ -1,0 +1,44 @@
+// Before a pod is paid for: what it would cost, whether that is meant, and whether the key and the bucket let us in.
+import { createInterface } from 'node:readline/promises'
+import { Fault } from '../domain/fault.ts'
+import { formatUsd } from '../domain/units.ts'
+import { usage } from './args.ts'
+import { keyOf, openBucket, providersOf } from './compose.ts'
+import type { Home } from './home.ts'
+import { type Order, type Quote, quote } from './launch.ts'
+import { sandboxOf } from './sandbox-access.ts'
+
+/** Dearer than this asks first: a slip in a job file should not rent eight H200. */
+const ASK_ABOVE_PER_HOUR = 1_000_000
+
+/** Empty where nothing is to be rented. Faults as `quote`. */
+export async function priced(home: Home, ordered: Order): Promise<Quote[]> {
+  if (ordered.specs.length === 0) return []
+  const [provider] = await providersOf(home)
+  return provider ? quote(provider, ordered) : []
+}
+
+/** Fault usage when the answer is no, or nobody can be asked. */
+export async function confirm(quotes: Quote[], yes: boolean): Promise<void> {
+  const dearest = Math.max(0, ...quotes.map(({ offer }) => offer?.perHour ?? 0))
+  if (yes || dearest <= ASK_ABOVE_PER_HOUR) return
+  const question = `A pod costs ${formatUsd(dearest)} an hour.`
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw usage(`${question} Without a terminal nobody can be asked.`, 'Give --yes to accept, or name a cheaper --gpu.')
+  const readline = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await readline.question(`${question} Go on? [y/N] `)
+  readline.close()
+  if (!/^y(es)?$/i.test(answer.trim())) throw usage('not started', 'Name a cheaper --gpu, or answer y.')
+}
+
+/** An unreadable key, or one that the bucket refuses, is told before a pod is paid for. Faults: operator. */
+export async function tryAccess(home: Home): Promise<void> {
+  await keyOf(home)
+  const { bucket } = await openBucket(home, await sandboxOf(home))
+  try {
+    await bucket.list('doctor/')
+  } catch (error) {
+    // Weather passes; the engine tries again by itself.
+    if (!(error instanceof Fault) || error.data.kind === 'operator') throw error
+  }
+}

@@ -1,0 +1,20 @@
+// `--events`: one JSON event a line, as they happen.
+import type { Event } from '../domain/event.ts'
+import type { Follow } from './follow.ts'
+
+/** Those of the run, and the engine's; from the run's first one on. */
+export function eventLines(follow: Follow, runId: string): () => void {
+  const mine = (event: Event) =>
+    'runId' in event
+      ? event.runId === runId
+      : 'jobKey' in event
+        ? event.jobKey.startsWith(`${runId}/`)
+        : 'podId' in event
+          ? follow.fleet.pods.get(event.podId)?.runId === runId
+          : true
+  const tell = (event: Event) => {
+    if (mine(event)) process.stdout.write(`${JSON.stringify({ ...event, at: new Date(event.at).toISOString() })}\n`)
+  }
+  for (const event of follow.fleet.recent) tell(event)
+  return follow.onEvent(tell)
+}
