@@ -1,5 +1,6 @@
 // A job: one unit of work, one job file, and its attempts. The specification is complete before anything is rented.
 import type { FaultData } from './fault.ts'
+import type { Limits } from './limits.ts'
 import type { Sign, Step } from './stuck.ts'
 import type { Micro, Millis } from './units.ts'
 
@@ -146,8 +147,8 @@ export function isSettled(job: Job): boolean {
   return job.status === 'completed' || job.status === 'failed' || job.status === 'cancelled'
 }
 
-/** Faults of publishing that mean that the files are not in the bucket. */
-const NOT_STORED = ['object_missing', 'output_missing']
+/** Faults of publishing that mean that the files are not, or no longer, in the bucket. */
+const NOT_STORED = ['object_missing', 'object_changed', 'output_missing']
 
 /** Its work is done and its files lie in the bucket; only bringing them to their targets failed. To try again needs no pod. */
 export function isUnpublished(job: Job): boolean {
@@ -158,8 +159,24 @@ export function isUnpublished(job: Job): boolean {
   )
 }
 
+/** What ends a job that publishing failed with `fault` for, for the `times`-th time in this way; null: it is tried again. */
+export function publishingEnd(
+  fault: FaultData,
+  times: number,
+  artifacts: readonly Artifact[],
+  limits: Limits,
+): FaultData | null {
+  const isOften = times >= limits.transientTries
+  if (fault.code === 'transfer_corrupt' && isOften) {
+    const message = `${fault.message}, ${times} times: somebody changed it after it was stored`
+    const hint = 'autopod retry does the work again, on a pod.'
+    return { kind: 'job', code: 'object_changed', message, hint }
+  }
+  return fault.kind === 'job' || (fault.kind === 'operator' && isOften) ? unpublished(fault, artifacts) : null
+}
+
 /** The fault of publishing, with the place in the bucket where the files lie. */
-export function unpublished(fault: FaultData, artifacts: readonly Artifact[]): FaultData {
+function unpublished(fault: FaultData, artifacts: readonly Artifact[]): FaultData {
   const key = artifacts[0]?.key
   if (key === undefined || NOT_STORED.includes(fault.code)) return fault
   const message = `${fault.message}; the result lies in the bucket below ${key.slice(0, key.lastIndexOf('/') + 1)}`

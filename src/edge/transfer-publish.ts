@@ -37,9 +37,10 @@ export async function publish(
       placing.to.startsWith('r2://') ? toBucket(setting, placing, replace) : toFile(setting, placing, replace),
     )
   } catch (error) {
-    // After any other fault nobody may come back to what was begun.
-    if (!(error instanceof Fault && error.data.kind === 'transient'))
-      for (const placing of placings) if (!placing.to.startsWith('r2://')) await tidy(placing)
+    // What is to be resumed stays. Of wrong content nothing is, and after any other fault nobody may come back.
+    const isResumed =
+      error instanceof Fault && error.data.kind === 'transient' && error.data.code !== 'transfer_corrupt'
+    if (!isResumed) for (const placing of placings) if (!placing.to.startsWith('r2://')) await tidy(placing)
     throw error
   }
 }

@@ -3,7 +3,7 @@ import { mayReplace } from '../domain/claim.ts'
 import type { Effect } from '../domain/effect.ts'
 import type { Fact } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
-import { type Attempt, liveAttempt, unpublished } from '../domain/job.ts'
+import { type Attempt, liveAttempt, publishingEnd } from '../domain/job.ts'
 import { jobOf, podOf } from '../domain/lookup.ts'
 import { STUCK_CODE } from '../domain/stuck.ts'
 import type { Machine, TaskOn } from '../ports.ts'
@@ -161,14 +161,17 @@ export async function publish(context: Context, jobKey: string, signal: AbortSig
   // Stored as they came in; published in the order of the workflow's own numbering.
   const artifacts = (job.attempts.at(-1)?.artifacts ?? []).toSorted((a, b) => a.index - b.index)
   const replace = (path: string, sha256: string) => mayReplace(journal.fleet, job, path, sha256)
+  /** How often it failed in each way. */
+  const failures = new Map<string, number>()
   for (let tries = 0; !signal.aborted; tries++) {
     const done = await settle(() => context.lanes.move(() => courier.publish(job.spec, artifacts, replace)))
     if (done.ok) return journal.record(() => [{ type: 'job.completed', jobKey, published: done.value }])
     context.trace.engine(`${jobKey}: publish: ${done.fault.message}`)
-    const isFinal = done.fault.kind === 'operator' && tries + 1 >= context.limits.transientTries
-    // The files are safe in the bucket under the attempt's key, whatever becomes of this.
-    if (done.fault.kind === 'job' || isFinal)
-      return journal.record(() => [{ type: 'job.failed', jobKey, fault: unpublished(done.fault, artifacts) }])
+    const { code } = done.fault
+    const times = (failures.get(code) ?? 0) + 1
+    failures.set(code, times)
+    const fault = publishingEnd(done.fault, times, artifacts, context.limits)
+    if (fault) return journal.record(() => [{ type: 'job.failed', jobKey, fault }])
     await backOff(clock, tries, done.fault, signal)
   }
 }

@@ -96,6 +96,25 @@ test('a command names its rows, by job or by pod, and asks as its key does', () 
   ])
 })
 
+test('trying again says what costs again and what only has to be brought from the bucket', () => {
+  const world = busyWorld()
+  const end = (jobId: string) => {
+    const jobKey = `${RUN}/${jobId}`
+    world.add({ type: 'attempt.succeeded', jobKey, attempt: 1 })
+    world.add({ type: 'job.failed', jobKey, fault: { kind: 'job', code: 'output_exists', message: 'it exists' } })
+  }
+  const ask = () => {
+    const d = desk(world)
+    d.type(':retry failed')
+    d.press('enter')
+    return d.text()
+  }
+  end('job-001')
+  expect(ask()).toMatch(/1 is only brought from the bucket: no pod, no cost[\s\S]*1 is waiting again, and costs again/)
+  end('job-002')
+  expect(ask()).toMatch(/2 are only brought from the bucket: no pod, no cost[\s\S]*1 is waiting again, and costs again/)
+})
+
 test('tab completes commands and names, and a beginning that only one command has is enough', () => {
   const d = desk(busyWorld())
   d.type(':can')

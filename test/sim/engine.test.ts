@@ -435,6 +435,26 @@ describe('when files are on their way out', () => {
   })
 })
 
+describe('when somebody changes what lies in the bucket', () => {
+  test('its job fails with the name of the object, and is done again when a person asks', async () => {
+    await play(10, () => ({}), {
+      arrange(world) {
+        world.changedJob = 'job-3'
+        world.once(
+          event => event.type === 'job.failed',
+          () => [{ type: 'job.retry_requested', jobKey: `${RUN}/job-3` }],
+        )
+      },
+      expects(world) {
+        const failed = world.events.find(event => event.type === 'job.failed')
+        expect(failed).toMatchObject({ jobKey: `${RUN}/job-3`, fault: { kind: 'job', code: 'object_changed' } })
+        expect(statuses(world)).toEqual(ALL_DONE)
+        expect(jobNamed(world, 'job-3')?.attempts).toHaveLength(2)
+      },
+    })
+  })
+})
+
 describe('when the bucket refuses the key at the end', () => {
   test('jobs fail as needing the operator, and their files stay in the journal', async () => {
     await play(5, () => ({ jobs: 2 }), {

@@ -485,4 +485,10 @@ export const MUTANTS: Mutant[] = [
     search: '  giveUpStuck,\n',
     replace: '',
   },
+  {
+    name: 'a changed object is brought home for ever',
+    file: 'domain/job.ts',
+    search: "fault.code === 'transfer_corrupt' && isOften",
+    replace: "fault.code === 'transfer_corrupt' && times < 0",
+  },
 ]

@@ -20,6 +20,8 @@ export type PodWorld = {
   keyRefused: boolean
   /** Set by scenarios: the target of this job cannot be written. */
   refusedTarget: string | null
+  /** Set by scenarios: somebody changes what the first attempt of this job put into the bucket. */
+  changedJob: string | null
   /** Set by scenarios: the bucket refuses the key. */
   bucketRefuses: boolean
   jobMs: [low: number, high: number]
@@ -351,6 +353,8 @@ export function createCourier(world: PodWorld): Courier {
       await clock.sleep(chance.between(50, 500))
       if (chance.happens(cloud.weather.publishFails)) throw fault('transient', 'bucket_busy')
       if (world.bucketRefuses) throw fault('operator', 'bucket_key_refused')
+      if (world.changedJob === spec.jobId && artifacts.some(({ key }) => key.includes('/1/')))
+        throw fault('transient', 'transfer_corrupt')
       if (world.refusedTarget === spec.jobId) throw fault('job', 'target_unwritable')
       for (const artifact of artifacts)
         if (shelf.get(artifact.key) !== artifact.sha256) forbid(`${artifact.key} is published and not stored`)

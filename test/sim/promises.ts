@@ -215,7 +215,8 @@ export function createPromises(world: World): Promises {
     if (drained.has(podId)) forbid(`${podId} takes ${jobKey} although it drains`)
     const job = fleet.jobs.get(jobKey)
     if (!job) return
-    if (job.attempts.at(-2)?.status === 'succeeded') forbid(`${jobKey} is done again although its outputs are stored`)
+    if (job.attempts.at(-2)?.status === 'succeeded' && world.changedJob !== job.spec.jobId)
+      forbid(`${jobKey} is done again although its outputs are stored`)
     if (job.dueAt > at) forbid(`${jobKey} starts ${job.dueAt - at} ms before it is due`)
     for (const before of job.attempts)
       if (before.requestedAt >= job.openedAt && before.fault?.kind === 'pod' && before.fault.code !== 'pod_killed')

@@ -177,6 +177,7 @@ export function createWorld(options: WorldOptions): World {
     forbid,
     keyRefused: false,
     refusedTarget: null,
+    changedJob: null,
     bucketRefuses: false,
     jobMs: [1000, 8000],
     // Whoever looks into a world of hours each half second does not see its end.

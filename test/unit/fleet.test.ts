@@ -81,6 +81,7 @@ describe('a job', () => {
   test.each([
     ['disk_full', 'running', [{ kind: 'publish', jobKey: keyOf('a') }]],
     ['object_missing', 'waiting', []],
+    ['object_changed', 'waiting', []],
   ] as const)('whose files could not be published (%s) is %s when a person asks again', (code, status, wanted) => {
     const told = running()
     told.tell({ type: 'artifact.stored', jobKey: keyOf('a'), attempt: 1, artifact: ARTIFACT })

@@ -1,6 +1,6 @@
 // The dialogs: what is about to happen to what, what it costs and loses, the harmless button first.
 import { jobCost } from '../../domain/cost.ts'
-import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
+import { isSettled, isUnpublished, type Job, liveAttempt } from '../../domain/job.ts'
 import { mayBill, podCost } from '../../domain/pod.ts'
 import { formatUsd } from '../../domain/units.ts'
 import { allocationOf, type Dialog, type Effect, type Facts, type Many, type Model, type Question } from '../model.ts'
@@ -57,12 +57,23 @@ function manyText(ask: Many, typed: string, facts: Facts): DialogText {
   if (verb === 'terminate' && jobs.length > 0) lines.push('their jobs go to other pods if they have tries left')
   if (verb === 'drain') lines.push('their jobs are finished first, then they are terminated')
   if (verb === 'stop') lines.push('stopped, their disks are still billed until they are terminated')
-  if (verb === 'retry') lines.push('they are waiting again, and cost again')
+  if (verb === 'retry') lines.push(...retryWords(jobs))
   if (ask.word !== null) lines.push(`no pod would be left: type ${ask.word} and press enter`, `› ${typed}▌`)
   const effects = open.map(command => ({ type: 'send' as const, command }))
   const go = { label: `${verb} ${what}`, effects }
   if (ask.word !== null) return { title: `${verb} ${what}`, lines, buttons: typed === ask.word ? [go] : [] }
   return { title: `${verb} ${what}`, lines, buttons: [BACK, go] }
+}
+
+/** What is rendered and stored costs nothing to bring home. */
+function retryWords(jobs: readonly Job[]): string[] {
+  const stored = jobs.filter(isUnpublished).length
+  const fresh = jobs.length - stored
+  const lines: string[] = []
+  if (stored > 0) lines.push(`${stored} ${stored === 1 ? 'is' : 'are'} only brought from the bucket: no pod, no cost`)
+  if (fresh > 0)
+    lines.push(`${fresh} ${fresh === 1 ? 'is waiting again, and costs' : 'are waiting again, and cost'} again`)
+  return lines
 }
 
 function rowText(question: Question, facts: Facts): string {
