@@ -7,6 +7,7 @@ import { curlConfig, fetchScript } from '../../src/edge/transfer-scripts.ts'
 import type { Bucket } from '../../src/ports.ts'
 import { secretOf } from '../../src/wire/secret.ts'
 import { bucketMakers } from './bucket-worlds.ts'
+import { beforeItEnds } from './child.ts'
 import { courierSetting, never } from './courier-setting.ts'
 import { localPod, sha, spoiler, taskWith, writeBig } from './courier-worlds.ts'
 
@@ -190,9 +191,9 @@ describe.each(signing)('signed URLs of $name', ({ name, skip, open }) => {
       response.write(Buffer.alloc(1000), begun)
     })
     const script = fetchScript(at('pod', 'a'), 1_000_000, file.sha256)
-    const child = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] })
+    const child = spawn('/bin/sh', ['-c', script])
     child.stdin.end(curlConfig(`${slow.base}/x`))
-    await started
+    await beforeItEnds(child, started)
     child.stdout.destroy()
     await left
     await slow.close()

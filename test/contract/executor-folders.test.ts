@@ -5,6 +5,7 @@ import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { findFolders } from '../../src/edge/executors/comfy-folders.ts'
+import { beforeItEnds } from './child.ts'
 import { folder, localMachine } from './executor-worlds.ts'
 
 const never = new AbortController().signal
@@ -34,7 +35,7 @@ test('a relative main.py is found through its process, and relative flags from w
   await writeFile(join(home, 'app/main.py'), 'echo started; read wait\n')
   const server = spawn('/bin/sh', ['app/main.py'], { cwd: home })
   onTestFinished(() => void server.kill())
-  await once(server.stdout, 'data')
+  await beforeItEnds(server, once(server.stdout, 'data'))
   expect(await find(['app/main.py', '--output-directory', 'out'])).toEqual({
     input: join(home, 'app/input'),
     output: join(home, 'out'),

@@ -4,15 +4,18 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { systemClock } from '../../src/edge/clock.ts'
 import { createComfyExecutor } from '../../src/edge/executors/comfy.ts'
 import { rememberComfy, restartComfy } from '../../src/edge/executors/comfy-restart.ts'
 import { NOBODY_LISTENS, unavailable } from '../../src/edge/ssh/unavailable.ts'
 import { startComfy } from '../../src/sandbox/comfy/server.ts'
+import { beforeItEnds } from './child.ts'
 import { folder, localCourier, localMachine, runTask, taskOf } from './executor-worlds.ts'
 
 const never = new AbortController().signal
+/** Only for a slow machine: a process that ends ends the wait. */
+const patient = { timeout: 30_000, interval: 10 }
 const PICTURE = {
   '1': { class_type: 'EmptyImage', inputs: { width: 16, height: 16, batch_size: 1, color: 255 } },
   '2': { class_type: 'SaveImage', inputs: { images: ['1', 0], filename_prefix: 'picture' } },
@@ -85,13 +88,16 @@ describe.runIf(existsSync('/proc/self/environ'))('a ComfyUI without a supervisor
       existsSync(join(dir, 'starts')) ? readFileSync(join(dir, 'starts'), 'utf8').trim().split('\n') : []
     const child = spawn('sh', ['main.py', '--port', 'a b'], { cwd: dir, env: { ...process.env, MARK: 'm 1' } })
     const ended = new Promise(resolve => child.once('exit', resolve))
-    await expect.poll(() => starts().length, { interval: 10 }).toBe(1)
+    await beforeItEnds(
+      child,
+      vi.waitUntil(() => starts().length === 1, patient),
+    )
     const machine = localMachine('', { HOME: dir, COMFYUI_DIR: dir })
     await rememberComfy(machine, never)
     child.kill('SIGKILL')
     await ended
     await restartComfy(machine, never)
-    await expect.poll(() => starts().length, { interval: 10 }).toBe(2)
+    await vi.waitUntil(() => starts().length === 2, patient)
     const [pid, ...rest] = starts()[1]?.split(' ') ?? []
     process.kill(Number(pid), 'SIGKILL')
     expect(rest.join(' ')).toBe('m 1 --port a b')

@@ -10,6 +10,7 @@ import type { ClientChannel, Stats } from 'ssh2'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { PodSsh } from '../../src/sandbox/ssh/server.ts'
 import { writeTools } from '../../src/sandbox/ssh/tools.ts'
+import { beforeItEnds } from './child.ts'
 import {
   ask,
   dead,
@@ -158,7 +159,7 @@ describe('nvidia-smi', () => {
       const channel = await exec(client, `echo $$; exec ${QUERY},noheader,nounits ${how}`)
       const seen: string[] = []
       let text = ''
-      await new Promise<void>(resolve =>
+      const changed = new Promise<void>(resolve =>
         channel.on('data', (data: Buffer) => {
           text += data
           seen.splice(0, seen.length, ...text.split('\n').slice(0, -1))
@@ -166,6 +167,7 @@ describe('nvidia-smi', () => {
           if (seen.at(-1) === '55, 20, 1000, 46068') resolve()
         }),
       )
+      await beforeItEnds(channel, changed)
       expect(seen[1]).toBe('0, 0, 0, 46068')
       channel.close()
       await dead(Number(seen[0]))

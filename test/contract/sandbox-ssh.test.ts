@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import ssh2, { type Client, type ClientChannel } from 'ssh2'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeItEnds } from './child.ts'
 import {
   alive,
   ask,
@@ -103,7 +104,7 @@ describe('commands', () => {
   it('get a signal that the client sends', async () => {
     const client = await login(await start())
     const channel = await exec(client, 'trap "echo caught; exit 3" INT; echo ready; while :; do sleep 0.05; done')
-    await once(channel, 'data')
+    await beforeItEnds(channel, once(channel, 'data'))
     channel.signal('INT')
     const result = await outcome(channel)
     expect(result.out.toString()).toBe('caught\n')
@@ -116,7 +117,7 @@ describe('commands', () => {
     const channel = await exec(client, 'cat')
     channel.pause()
     channel.end(data)
-    await new Promise(resolve => channel.once('readable', () => resolve(undefined)))
+    await beforeItEnds(channel, once(channel, 'readable'))
     const result = await outcome(channel.resume())
     expect(sha(result.out)).toBe(sha(data))
     expect(result.code).toBe(0)
@@ -158,7 +159,7 @@ describe('commands', () => {
   it('are killed with all their children when the channel closes', async () => {
     const client = await login(await start())
     const channel = await exec(client, 'sleep 300 & echo $! $$; wait')
-    const [data] = (await once(channel, 'data')) as [Buffer]
+    const [data] = (await beforeItEnds(channel, once(channel, 'data'))) as [Buffer]
     const pids = data.toString().trim().split(' ').map(Number)
     channel.close()
     for (const pid of pids) await dead(pid)
@@ -170,7 +171,7 @@ describe('commands', () => {
     const client = await login(pod)
     const channel = await exec(client, 'echo $$; sleep 300')
     channel.on('error', () => {})
-    const [data] = (await once(channel, 'data')) as [Buffer]
+    const [data] = (await beforeItEnds(channel, once(channel, 'data'))) as [Buffer]
     channel.write(Buffer.alloc(8_000_000))
     const closed = new Promise<void>(resolve => client.once('close', () => resolve()))
     pod.cut()
@@ -235,9 +236,9 @@ describe.skipIf(!existsSync('/usr/bin/script'))('a terminal', () => {
     channel.on('data', (data: Buffer) => {
       out += data
     })
-    await shown('ready')
+    await beforeItEnds(channel, shown('ready'))
     channel.setWindow(44, 122, 0, 0)
-    await shown('told')
+    await beforeItEnds(channel, shown('told'))
     expect(out).toContain('44 122')
     channel.write('\x03')
     const [code] = await once(channel, 'close')

@@ -28,6 +28,8 @@ const SOURCE = [process.execPath, join(root, 'src/main.ts')] as const
 const CACHE = join(root, 'node_modules/.cache/autopod-e2e')
 /** Processes of other processes and journals of other writers tell nobody when they change. */
 const LOOK_MS = 40
+/** A process that just begins does not show its home yet. */
+const NOBODY_MS = 2000
 /** Less than the runner's own limit, which would leave every process behind. */
 const WORLD_MAX_MS = 55_000
 
@@ -150,6 +152,8 @@ async function openWorld(options: WorldOptions) {
     AUTOPOD_HOME: base,
     NODE_COMPILE_CACHE: CACHE,
   }
+  const running = new Set<Running>()
+  const ends: Ended[] = []
   const start: World['start'] = (args, { env: others = {}, provider = 'sandbox' } = {}) => {
     const named = provider === null ? [] : ['--provider', provider]
     const split = args.indexOf('--')
@@ -159,7 +163,14 @@ async function openWorld(options: WorldOptions) {
       env: { ...env, ...others },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    return runningOf(child)
+    const one = runningOf(child)
+    if (args[0] === 'sandbox') return one
+    running.add(one)
+    void one.ended.then(ended => {
+      running.delete(one)
+      ends.push(ended)
+    })
+    return one
   }
   const stateDir = join(home, 'cloud')
   const cloud =
@@ -207,7 +218,16 @@ async function openWorld(options: WorldOptions) {
       return JSON.parse(ended.stdout)
     },
     events,
-    event: (type, fits = () => true) => eventually(() => events().find(event => event.type === type && fits(event))),
+    event(type, fits = () => true) {
+      let seenAt = performance.now()
+      return eventually(async () => {
+        if (running.size > 0 || (await processes()).length > 0) seenAt = performance.now()
+        const isOver = performance.now() - seenAt > NOBODY_MS
+        const event = events().find(event => event.type === type && fits(event))
+        if (!event && isOver) throw new Error(`nobody is left to write ${type}: ${JSON.stringify(ends)}`)
+        return event
+      })
+    },
     processes,
     alone: async () => {
       await eventually(async () => ((await processes()).length === 0 ? true : undefined))

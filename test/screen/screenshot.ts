@@ -62,14 +62,19 @@ async function make(): Promise<void> {
   })
   const terminal = new headless.Terminal({ ...SIZE, allowProposedApi: true })
   child.onData(data => terminal.write(data))
+  let hasEnded = false
+  const end = new Promise<void>(resolve => child.onExit(() => resolve()))
+  void end.then(() => {
+    hasEnded = true
+  })
   const text = () =>
     Array.from({ length: SIZE.rows }, (_, y) => terminal.buffer.active.getLine(y)?.translateToString(true) ?? '').join(
       '\n',
     )
   const until = async (fits: (text: string) => boolean) => {
-    const end = Date.now() + RUN_MAX_MS
+    const last = Date.now() + RUN_MAX_MS
     while (!fits(text())) {
-      if (Date.now() > end) throw new Error(`never shown:\n${text()}`)
+      if (hasEnded || Date.now() > last) throw new Error(`never shown:\n${text()}`)
       await sleep(50)
     }
   }
@@ -86,7 +91,7 @@ async function make(): Promise<void> {
   await until(shown => /v opens .*report\.html/.test(shown))
   await keep('summary', svgOf(terminal))
   child.write('\r')
-  await new Promise(resolve => child.onExit(resolve))
+  await end
   await photograph(join(folder, 'outputs/report.html'))
 }
 

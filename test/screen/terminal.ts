@@ -64,13 +64,16 @@ export function openTerminal(args: string[], columns = 100, rows = 30, nodeOptio
       for (const waiter of waiters) waiter()
     })
   })
-  const exit = new Promise<number>(resolve => child.onExit(({ exitCode }) => resolve(exitCode)))
+  /** The exit code, when all that was written has been looked at. */
+  const read = new Promise<number>(resolve =>
+    child.onExit(({ exitCode }) => terminal.write('', () => resolve(exitCode))),
+  )
 
   const row = (y: number) =>
     terminal.buffer.active.getLine(terminal.buffer.active.baseY + y)?.translateToString(true) ?? ''
   const text = () => Array.from({ length: terminal.rows }, (_, y) => row(y)).join('\n')
   const until: Terminal['until'] = pattern =>
-    new Promise(resolve => {
+    new Promise((resolve, reject) => {
       const look = () => {
         const now = text()
         if (typeof pattern === 'function' ? !pattern(now) : !pattern.test(now)) return
@@ -79,7 +82,9 @@ export function openTerminal(args: string[], columns = 100, rows = 30, nodeOptio
       }
       waiters.add(look)
       look()
+      void read.then(code => reject(new Error(`ended with ${code} before it showed ${pattern}:\n${ending()}`)))
     })
+  const ending = () => `${text().trimEnd()}\n${toldLines().join('\n')}`
   const toldLines = () => (existsSync(told) ? readFileSync(told, 'utf8').split('\n').filter(Boolean) : [])
   const clock = () => /live (\d+) s ago/.exec(row(0))?.[1]
 
@@ -102,8 +107,8 @@ export function openTerminal(args: string[], columns = 100, rows = 30, nodeOptio
     go: () => child.resume(),
     told: toldLines,
     toldLines: count =>
-      new Promise(resolve => {
-        const watcher = watch(told)
+      new Promise((resolve, reject) => {
+        const watcher = watch(folder)
         const look = () => {
           if (toldLines().length < count) return
           watcher.close()
@@ -111,6 +116,11 @@ export function openTerminal(args: string[], columns = 100, rows = 30, nodeOptio
         }
         watcher.on('change', look)
         look()
+        void read.then(code => {
+          look()
+          watcher.close()
+          reject(new Error(`ended with ${code} before it told ${count} lines:\n${ending()}`))
+        })
       }),
     // Its type leaves it out (@lydell/node-pty 1.1.0).
     hangUp: () => (child as unknown as { destroy(): void }).destroy(),
@@ -121,8 +131,7 @@ export function openTerminal(args: string[], columns = 100, rows = 30, nodeOptio
       }
     },
     async ended() {
-      const code = await exit
-      await new Promise<void>(resolve => terminal.write('', resolve))
+      const code = await read
       return { code, told: toldLines().map(line => (line.startsWith('{') ? JSON.parse(line) : line)) }
     },
     isAlternate: () => terminal.buffer.active.type === 'alternate',
