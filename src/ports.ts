@@ -204,6 +204,8 @@ export type Guard = {
   renew(machine: Machine, podName: string, of?: LeaseOf): Promise<void>
   /** For pods that cannot be reached; calls within a second become one write. Nothing comes of it without a bucket that signs. */
   renewByBucket(podName: string): Promise<void>
+  /** Removes from the bucket the leases of pods whose names begin with `prefix` and of which `isOver` says that nobody reads theirs. */
+  sweep(prefix: string, isOver: (podName: string) => boolean): Promise<void>
   /**
    * What a pod of that name left: the one with `ref` when it was attached with it, else one that perhaps nobody ever reached (a
    * provider may make a name twice; `podId` tells which). null: there is none. Fault pod `farewell_unreadable`, the bucket's.

@@ -4,7 +4,7 @@ import type { Fleet } from './fleet.ts'
 import { type Artifact, liveAttempt } from './job.ts'
 import type { Limits } from './limits.ts'
 import { jobOf, podOf, runOf } from './lookup.ts'
-import type { Pod } from './pod.ts'
+import { mayBill, type Pod } from './pod.ts'
 import type { Millis } from './units.ts'
 
 export type Terms = {
@@ -24,6 +24,12 @@ export function termsOf(fleet: Fleet, pod: Pod, limits: Limits): Terms {
       : openedAt + policy.timeoutMs - pod.requestedAt + limits.leaseMs
   const deadlineMs = Math.min(limits.deadlineMs, Math.max(usefulMs, limits.leaseMs))
   return { leaseMs: policy.keep ? deadlineMs : limits.leaseMs, deadlineMs }
+}
+
+/** Nobody reads the lease of that name any more: every pod that had it is gone. One that this home does not know of is not its own. */
+export function isLeaseOver(fleet: Fleet, podName: string): boolean {
+  const pods = [...fleet.pods.values()].filter(({ name }) => name === podName)
+  return pods.length > 0 && !pods.some(mayBill)
 }
 
 /** Its attempt may have been finished without us: neither is given up before somebody looked, whatever a person wants of the pod meanwhile. */

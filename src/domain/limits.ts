@@ -15,6 +15,8 @@ export type Limits = {
   linkLostMs: number
   /** A pod that nobody renews for so long ends itself: longer than a restart or a change of networks, short enough to be cheap. */
   leaseMs: number
+  /** A bucket that did not let leases of pods that are gone be removed is asked again so seldom: they cost next to nothing. */
+  sweepRetryMs: number
   /** Longest life of a pod, whoever renews; a batch goes on on the next one. */
   deadlineMs: number
   /** What a pod that ends itself saves is waited for; outputs of some GB take a minute or two to the bucket. */
@@ -85,6 +87,7 @@ export const DEFAULT_LIMITS: Limits = {
   bootFailuresMax: 3,
   linkLostMs: 3 * 60_000,
   leaseMs: 10 * 60_000,
+  sweepRetryMs: 5 * 60_000,
   deadlineMs: 24 * 3_600_000,
   farewellMs: 5 * 60_000,
   transientTries: 4,

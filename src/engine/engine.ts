@@ -20,6 +20,7 @@ import { isOfJournal } from './settle.ts'
 import { createSightings } from './sightings.ts'
 import { createSlots } from './slots.ts'
 import { createSteadyClock } from './steady.ts'
+import { sweepLeases } from './sweep.ts'
 
 export type Engine = {
   readonly fleet: Fleet
@@ -216,6 +217,7 @@ export function startEngine(options: EngineOptions): Engine {
   }
   const unlisten = journal.onEvent(() => wake())
   const looping = loop().catch(crash)
+  const sweeping = sweepLeases(parts, stopping.signal).catch(crash)
 
   return {
     journal,
@@ -242,7 +244,7 @@ export function startEngine(options: EngineOptions): Engine {
       for (const { abort } of running.values()) abort.abort(LET_GO)
       // A creation is waited for: what it makes is billed, and this engine alone is about to hear of it.
       const creations = [...running.values()].filter(({ kind }) => kind === 'create').map(({ done }) => done)
-      await Promise.all([patient([...running.values()].map(({ done }) => done)), ...creations])
+      await Promise.all([patient([...running.values()].map(({ done }) => done).concat(sweeping)), ...creations])
       await slots.close()
       gauges.flush()
       life.context.journal.record(() => [{ type: 'engine.stopped', engineId }])

@@ -35,6 +35,15 @@ test('renewals through the bucket that come within a second are one write', asyn
   expect((await made.bucket.head(`lease/${NAME}`))?.sha256).not.toBe(first)
 })
 
+test('a sweep takes the leases of pods that are over out of the bucket, and no others', async () => {
+  const made = await pod({ stepMs: null })
+  const names = [NAME, 'autopod-aaaaaaaa-bbbbbbbb-0002', 'autopod-cccccccc-bbbbbbbb-0001']
+  await Promise.all(names.map(name => made.guard.renewByBucket(name)))
+  await made.guard.sweep('autopod-aaaaaaaa-', name => !name.endsWith('-0002'))
+  const heads = await Promise.all(names.map(name => made.bucket.head(`lease/${name}`)))
+  expect(heads.map(head => head !== null)).toEqual([false, true, true])
+})
+
 test('the deadline ends a pod that is renewed all the time', async () => {
   const made = await pod({ stepMs: null, guard: { deadlineMs: 3000, leaseMs: 60_000 } })
   await made.start()

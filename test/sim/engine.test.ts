@@ -435,6 +435,39 @@ describe('when files are on their way out', () => {
   })
 })
 
+describe('a lease in the bucket', () => {
+  const renewed: Partial<Weather> = { renewFails: 0.5 }
+  const leftOf = (world: World) =>
+    [...world.leases].filter(name => pods(world).every(pod => pod.name !== name || pod.goneAt))
+
+  test('goes when its pod is gone, also where the pod went while no engine lived', async () => {
+    const worlds = await play(20, seed => ({ weather: { ...renewed, vanishes: 0.3 }, crashEvery: seed % 2 ? 10 : 0 }), {
+      expects: world => expect(leftOf(world)).toEqual([]),
+    })
+    expect(worlds.some(world => world.crashes > 0)).toBe(true)
+  })
+
+  test('stays for the next engine where the bucket refuses, and the run ends all the same', async () => {
+    let left = 0
+    await play(10, () => ({ weather: renewed, jobs: 1 }), {
+      arrange(world) {
+        world.once(
+          event => event.type === 'job.completed',
+          () => {
+            world.bucketRefuses = true
+            return undefined
+          },
+        )
+      },
+      expects(world) {
+        left += leftOf(world).length
+        expect(runStatus(world)).toBe('completed')
+      },
+    })
+    expect(left).toBeGreaterThan(0)
+  })
+})
+
 describe('when somebody changes what lies in the bucket', () => {
   test('its job fails with the name of the object, and is done again when a person asks', async () => {
     await play(10, () => ({}), {

@@ -117,7 +117,13 @@ export function createGuard(world: World): Guard {
     async renewByBucket(podName) {
       await bucket()
       if (chance.happens(cloud.weather.bucketLeaseFails)) throw fault('transient', 'bucket_busy')
+      world.leases.add(podName)
       for (const pod of cloud.pods.values()) if (pod.name === podName && pod.seenAt !== null) pod.seenAt = clock.now()
+    },
+    async sweep(prefix, isOver) {
+      if (world.bucketRefuses) throw fault('operator', 'bucket_key_refused')
+      for (const podName of world.leases)
+        if (podName.startsWith(prefix) && isOver(podName)) world.leases.delete(podName)
     },
     async farewell(podName, ref = '') {
       await bucket()

@@ -96,6 +96,8 @@ export type World = PodWorld & {
   spend(): number
   /** What pods left in the bucket when they ended themselves. */
   saved: Map<string, Saved>
+  /** Names of pods that have a lease in the bucket. */
+  leases: Set<string>
   /** Since when an engine lives; null = none does. */
   ownerSince: number | null
   /** The machine slept, or the bucket was away, until then. */
@@ -198,6 +200,7 @@ export function createWorld(options: WorldOptions): World {
     later: (afterMs, command) => say(afterMs, () => command(fleet)),
     once: (when, act) => void watchers.push({ when, act }),
     saved: new Map(),
+    leases: new Set(),
     ownerSince: null,
     troubledUntil: 0,
     fullUntil: 0,

@@ -47,7 +47,7 @@ export const farewellKeys = (podName: string, ref?: string) => {
 }
 
 /**
- * Faults: those of the bucket (`boot`, `renewByBucket`, `farewell`) and of `exec` (`attach`, `renew`); pod `pod_ends_itself` when
+ * Faults: those of the bucket (`boot`, `renewByBucket`, `sweep`, `farewell`) and of `exec` (`attach`, `renew`); pod `pod_ends_itself` when
  * the agent is past the point of no return, pod `guard_failed` when it cannot be set up, pod `farewell_unreadable`.
  */
 export function createGuard(options: GuardOptions): Guard {
@@ -140,6 +140,15 @@ export function createGuard(options: GuardOptions): Guard {
         write.waiting = null
       })
       return write.waiting
+    },
+    async sweep(prefix, isOver) {
+      if ((await bucket.presign(leaseKey(prefix), 'GET', SIGNED_SPARE_MS)) === null) return
+      for (const { key } of await bucket.list(leaseKey(prefix))) {
+        const podName = key.slice(leaseKey('').length)
+        if (!isOver(podName)) continue
+        writes.delete(podName)
+        await bucket.delete(key)
+      }
     },
     async farewell(podName, ref) {
       return (ref && (await read(podName, farewellKeys(podName, ref)))) || read(podName, farewellKeys(podName))
