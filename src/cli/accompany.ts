@@ -4,6 +4,7 @@ import { mayBill } from '../domain/pod.ts'
 import { jobsOfRun, podsOfRun } from '../domain/review.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { isOfJournal } from '../engine/settle.ts'
+import { limitsOf } from './compose.ts'
 import { eventLines } from './event-lines.ts'
 import { detach, type Follow } from './follow.ts'
 import type { Home } from './home.ts'
@@ -80,7 +81,11 @@ export async function accompany(
       return result === 'over' && interruptedAt !== null ? 'interrupted' : result
     }
     const stop =
-      mode === 'plain' ? plainScreen(follow, runId) : mode === 'events' ? eventLines(follow, runId) : () => {}
+      mode === 'plain'
+        ? plainScreen(follow, runId, limitsOf(home))
+        : mode === 'events'
+          ? eventLines(follow, runId)
+          : () => {}
     const result = await Promise.race([over, gone])
     stop()
     return result === 'over' && interruptedAt !== null ? 'interrupted' : result

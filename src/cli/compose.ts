@@ -165,7 +165,7 @@ export async function openBucket(
   return { bucket: buckets.disk(join(home.dir, 'bucket')), bucketName: null }
 }
 
-function limitsOf(home: Home): Limits {
+export function limitsOf(home: Home): Limits {
   const { pod, run } = home.settings
   const bootMs = (pod?.boot_minutes ?? 15) * 60_000
   const leaseMs = (pod?.lease_minutes ?? 10) * 60_000

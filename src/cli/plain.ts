@@ -3,6 +3,8 @@ import { relative } from 'node:path'
 import { jobCost, runCost } from '../domain/cost.ts'
 import type { Event } from '../domain/event.ts'
 import type { Fleet } from '../domain/fleet.ts'
+import { type Hold, holdOf } from '../domain/hold.ts'
+import type { Limits } from '../domain/limits.ts'
 import { costOfPods, jobsOfRun, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
 import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
@@ -13,8 +15,8 @@ import { clean, table } from './table.ts'
 
 /** A line for everybody at work, this often. */
 const PROGRESS_MS = 5000
-/** How soon a full disk is told. */
-const TROUBLE_MS = 1000
+/** How soon a full disk is told, or why jobs wait. */
+const LOOK_MS = 1000
 /** Older figures are not shown as if they still held. */
 const SILENT_MS = 15_000
 
@@ -29,7 +31,7 @@ const QUIET = new Set<Event['type']>([
   'operator.cleared',
 ])
 
-export function plainScreen(follow: Follow, runId: string): () => void {
+export function plainScreen(follow: Follow, runId: string, limits: Limits): () => void {
   const write = (at: number, text: string) =>
     process.stdout.write(`${new Date(at).toTimeString().slice(0, 8)} ${clean(text)}\n`)
   const tell = (event: Event) => {
@@ -47,7 +49,19 @@ export function plainScreen(follow: Follow, runId: string): () => void {
     if (now !== null && now !== trouble) write(systemClock.now(), now)
     trouble = now
   }
-  const quiet = every(TROUBLE_MS, tellTrouble)
+  const told = new Set<Hold['limit']>()
+  const tellHold = () => {
+    const now = systemClock.now()
+    const run = follow.fleet.runs.get(runId)
+    const hold = run ? holdOf(follow.fleet, run, now, limits) : null
+    if (!hold || told.has(hold.limit)) return
+    told.add(hold.limit)
+    write(now, holdWords(hold))
+  }
+  const quiet = every(LOOK_MS, () => {
+    tellTrouble()
+    tellHold()
+  })
   const stop = every(PROGRESS_MS, () => {
     const parts: string[] = []
     const now = systemClock.now()
@@ -67,6 +81,13 @@ export function plainScreen(follow: Follow, runId: string): () => void {
     quiet()
     stop()
   }
+}
+
+function holdWords(hold: Hold): string {
+  const waits = hold.jobs === 1 ? '1 job waits' : `${hold.jobs} jobs wait`
+  if (hold.limit === 'hourly')
+    return `${waits} for a pod to end: ${formatUsd(hold.taken)} of ${formatUsd(hold.max)}/h are taken (--max-hourly)`
+  return `${waits} for what is under way: what that may leave of ${formatUsd(hold.max)} pays for no other pod (--max-cost)`
 }
 
 export function summary(fleet: Fleet, run: Run, now: number, cwd: string): string {

@@ -65,6 +65,16 @@ test.concurrent('a budget that is reached ends everything with its exit code', (
     expect(told.cost_usd).toBeLessThan(0.05)
   }))
 
+test.concurrent('in plain mode it is said once that jobs wait, and for what', () =>
+  inWorld({ firstPort: 17_060, bootMs: 1500 }, async world => {
+    for (const name of ['small-1', 'small-2']) world.job(name, pictureJob('lighthouse.jpg'))
+    const { code, stdout } = await world.run('run', 'jobs', '--yes', '--plain', '--max-hourly', '0.5')
+    expect(code).toBe(0)
+    expect(stdout.match(/ 1 job waits for a pod to end: .* of \$0\.50\/h are taken \(--max-hourly\)$/gm)).toHaveLength(
+      1,
+    )
+  }))
+
 test.concurrent('wrong usage, files and settings are refused before anything is rented', () =>
   inWorld({ firstPort: 12_280 }, async world => {
     world.job('small', { ...pictureJob('lighthouse.jpg'), inputs: { image: './nowhere.png' } })
