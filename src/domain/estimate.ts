@@ -2,7 +2,7 @@
 // and that no more pods come than there are; where there is nothing to go by, there is no estimate. Shown to people, decides nothing.
 import type { Fleet } from './fleet.ts'
 import { type Job, liveAttempt } from './job.ts'
-import { seenBootMs, seenJobMs, seenReleaseMs } from './pace.ts'
+import { gpuOf, LATE_SHARE, quantile, seenBootMs, seenJobMs, seenReleaseMs } from './pace.ts'
 import { isUsable, mayBill, type Pod } from './pod.ts'
 import { liveStall } from './stuck.ts'
 import { accrue, type Micro, type Millis } from './units.ts'
@@ -32,12 +32,11 @@ export function jobLeft(fleet: Fleet, job: Job, progressOf: ProgressOf, now: Mil
   if (!attempt || liveStall(attempt)) return null
   const since = attempt.startedAt ?? attempt.requestedAt
   const own = ownTotal(job, progressOf)
-  const gpu = fleet.pods.get(attempt.podId)?.offer.gpuName ?? ''
-  const total = own === null ? rangeOf(seenJobMs(fleet, job.spec, gpu)) : scaled(own, EVEN)
+  const total = own === null ? rangeOf(seenJobMs(fleet, job.spec, gpuOf(fleet, attempt))) : scaled(own, EVEN)
   if (!total) return null
   const elapsed = now - (own === null ? attempt.requestedAt : since)
   // Later than it should be: nobody knows how much longer.
-  return [Math.max(0, total[0] - elapsed), Math.max(elapsed / 10, total[1] - elapsed)]
+  return [Math.max(0, total[0] - elapsed), Math.max(elapsed * LATE_SHARE, total[1] - elapsed)]
 }
 
 /** By its own progress, from its start to its end. */
@@ -134,11 +133,9 @@ function finish(
 
 /** Where most of what was seen lies; null when nothing was. */
 function rangeOf(seen: readonly number[]): Range | null {
-  const sorted = seen.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.round((sorted.length - 1) * share)] ?? 0
-  if (sorted.length < 2) return sorted.length === 0 ? null : scaled(at(0), SINGLE)
-  const middle = at(0.5)
-  return [Math.min(at(0.15), middle * SEVERAL[0]), Math.max(at(0.85), middle * SEVERAL[1])]
+  if (seen.length < 2) return seen[0] === undefined ? null : scaled(seen[0], SINGLE)
+  const middle = quantile(seen, 0.5)
+  return [Math.min(quantile(seen, 0.15), middle * SEVERAL[0]), Math.max(quantile(seen, 0.85), middle * SEVERAL[1])]
 }
 
 function scaled(ms: number, [low, high]: Range): Range {

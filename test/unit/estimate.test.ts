@@ -76,7 +76,8 @@ test('what jobs took spreads over the pods there are, and the range covers what 
   expect(micro[1]).toBeLessThan(520_000)
 })
 
-test('there is no estimate without a pod for what waits, and none for a run that is over', () => {
+/** Of two jobs one is done, after a minute. */
+function halfDone() {
   const told = story()
   told.run()
   told.jobs('a', 'b')
@@ -84,19 +85,18 @@ test('there is no estimate without a pod for what waits, and none for a run that
   told.start('a', 'pod-1')
   told.wait(MINUTE)
   end(told, 'a')
+  return told
+}
+
+test('there is no estimate where no pod is left for what waits', () => {
+  const told = halfDone()
   expect(estimateRun(told.fleet, RUN, nothing, told.now)).not.toBeNull()
   told.tell({ type: 'pod.release_requested', podId: 'pod-1', cause: 'x' })
   expect(estimateRun(told.fleet, RUN, nothing, told.now)).toBeNull()
 })
 
 test('a job that is later than all others has little left, and never less than nothing', () => {
-  const told = story()
-  told.run()
-  told.jobs('a', 'b')
-  podReady(told, 'pod-1')
-  told.start('a', 'pod-1')
-  told.wait(MINUTE)
-  end(told, 'a')
+  const told = halfDone()
   told.start('b', 'pod-1')
   told.wait(10 * MINUTE)
   expect(jobLeft(told.fleet, told.fleet.jobs.get(keyOf('b'))!, nothing, told.now)).toEqual([0, MINUTE])
