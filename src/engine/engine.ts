@@ -177,15 +177,15 @@ export function startEngine(options: EngineOptions): Engine {
     life = begin(context)
     while (!stopping.signal.aborted) {
       if (life.refusal) throw life.refusal
-      const woken = Promise.withResolvers<void>()
-      wake = woken.resolve
+      const woken = new AbortController()
+      wake = () => woken.abort('woken')
       journal.refresh()
       for (const need of decide()) ask(need)
       align()
       gauges.flushIfDue()
       // It stays ready for runs that other processes hand over, until it is stopped.
       if (openRuns(journal.fleet).length === 0 && asking.size === 0 && !owes(journal.fleet)) settle.resolve()
-      await Promise.race([woken.promise, clock.sleep(options.limits.listenMs, stopping.signal)])
+      await clock.sleep(options.limits.listenMs, woken.signal)
     }
   }
   /** Everything under way ends without its outcome; an effect that hangs is not started again before it has ended. */
