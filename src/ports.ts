@@ -348,6 +348,7 @@ export type Store = {
   leased(): boolean
   /** Never throws: what cannot be written is lost, and what cannot be read is not there. */
   writeGauges(rows: GaugeRows): void
+  /** What was written since the last call; all there is at the first. `balance` null: no new one. */
   readGauges(): GaugeRows
   close(): void
 }

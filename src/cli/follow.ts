@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Event, Fact } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
-import type { Gauges } from '../domain/gauge.ts'
+import type { Gauges, JobGauge, PodGauge } from '../domain/gauge.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { inheritedEnv } from '../edge/config.ts'
 import { openStore } from '../edge/store.ts'
@@ -47,17 +47,13 @@ export type Follow = {
 /** How soon a viewer sees what the engine wrote. */
 const VIEW_MS = 200
 
+type Shown = { jobs: Map<string, JobGauge>; pods: Map<string, PodGauge>; balance: Gauges['balance'] }
+
 /** Looks on; starts no engine. */
 export function view(home: Home): Follow {
   const store = openStore(home.dir)
   const journal = openJournal(store, systemClock)
-  let shown: Gauges = { jobs: new Map(), pods: new Map(), balance: null }
-  let round = 0
-  const read = () => {
-    const rows = store.readGauges()
-    shown = { jobs: new Map(rows.jobs), pods: new Map(rows.pods), balance: rows.balance }
-  }
-  read()
+  const shown: Shown = { jobs: new Map(), pods: new Map(), balance: null }
   const pages = openPages(home, journal, false, openTrace(home.dir, systemClock))
   let unread: string | null = null
   const refresh = () => {
@@ -69,13 +65,16 @@ export function view(home: Home): Follow {
       unread = error.message
     }
   }
-  const stop = every(VIEW_MS, () => {
-    refresh()
-    if (round++ % 2 === 0) read()
-  })
+  const stop = every(VIEW_MS, refresh)
   return {
     fleet: journal.fleet,
-    gauges: () => shown,
+    gauges() {
+      const { jobs, pods, balance } = store.readGauges()
+      for (const [key, gauge] of jobs) shown.jobs.set(key, gauge)
+      for (const [id, gauge] of pods) shown.pods.set(id, gauge)
+      shown.balance = balance ?? shown.balance
+      return shown
+    },
     command: facts => journal.record(() => facts),
     trouble: () => unread ?? lackOfRoom(home.dir),
     onEvent: listener => journal.onEvent(listener),

@@ -14,6 +14,8 @@ import { keepTerminal } from './tty.ts'
 import { openWithSystem } from './viewer.ts'
 
 const REFRESH_MS = 250
+/** The lease and the disk are asked about in the file system: once a second is soon enough, whatever the pace of frames. */
+const LOOK_MS = 1000
 /** Half-block cells: wider pictures would not be seen any better. */
 const PREVIEW_WIDTH = 64
 
@@ -34,8 +36,8 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
       find: logs.find,
       mark: logs.mark,
       preview: previews,
-      engineAlive: () => follow.alive(),
-      trouble: () => follow.trouble(),
+      engineAlive: seldom(() => follow.alive()),
+      trouble: seldom(() => follow.trouble()),
     },
     report: createReports(follow),
     send: commands => send(follow, commands),
@@ -63,6 +65,16 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
       dashboard.close()
       letGo()
     },
+  }
+}
+
+/** The last answer, until it is `LOOK_MS` old. */
+function seldom<T>(ask: () => T): () => T {
+  let last: { at: number; answer: T } | null = null
+  return () => {
+    const at = performance.now()
+    if (!last || at - last.at >= LOOK_MS) last = { at, answer: ask() }
+    return last.answer
   }
 }
 

@@ -11,6 +11,8 @@ const BUSY_MS = 100
 const TABLE =
   'CREATE TABLE IF NOT EXISTS gauge (kind TEXT NOT NULL, id TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT'
 
+type Row = { rowid: number; kind: string; id: string; data: string }
+
 /**
  * A damaged file is made anew, in the turn that `lock` gives (null: another process is at it); where there can be none, values are
  * those of this process alone.
@@ -22,7 +24,9 @@ export function openGauges(
   const path = join(home, 'gauges.db')
   const db = tried(() => open(path)) ?? remade(path, lock) ?? inMemory()
   const set = db.prepare('INSERT OR REPLACE INTO gauge (kind, id, data) VALUES (?, ?, ?)')
-  const all = db.prepare('SELECT kind, id, data FROM gauge')
+  // A row that is written again is a new one, with a rowid above all others (sqlite.org/autoinc.html, lang_replace.html, 2026).
+  const newer = db.prepare('SELECT rowid, kind, id, data FROM gauge WHERE rowid > ? ORDER BY rowid')
+  let seen = 0
   return {
     writeGauges(rows) {
       tried(() => {
@@ -37,7 +41,8 @@ export function openGauges(
     readGauges() {
       const rows: GaugeRows = { jobs: [], pods: [], balance: null }
       tried(() => {
-        for (const { kind, id, data } of all.all() as { kind: string; id: string; data: string }[]) {
+        for (const { rowid, kind, id, data } of newer.all(seen) as Row[]) {
+          seen = rowid
           if (kind === 'job') rows.jobs.push([id, JSON.parse(data)])
           else if (kind === 'pod') rows.pods.push([id, JSON.parse(data)])
           else rows.balance = JSON.parse(data)

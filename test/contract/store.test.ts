@@ -263,6 +263,25 @@ describe('gauges', () => {
     expect(rows.balance).toEqual({ micro: 5, at: 1 })
   })
 
+  test('are read once: what changed since the last look', () => {
+    const [store, viewer] = [open(), open()]
+    store.writeGauges({
+      jobs: [
+        ['a', gauge(0.1)],
+        ['b', gauge(0.1)],
+      ],
+      pods: [],
+      balance: { micro: 5, at: 1 },
+    })
+    expect(viewer.readGauges().jobs).toHaveLength(2)
+    expect(viewer.readGauges()).toEqual({ jobs: [], pods: [], balance: null })
+    store.writeGauges({ jobs: [['a', gauge(0.2)]], pods: [], balance: null })
+    expect(viewer.readGauges()).toEqual({ jobs: [['a', gauge(0.2)]], pods: [], balance: null })
+    store.writeGauges({ jobs: [['b', gauge(0.3)]], pods: [], balance: null })
+    store.writeGauges({ jobs: [['b', gauge(0.4)]], pods: [], balance: null })
+    expect(viewer.readGauges().jobs).toEqual([['b', gauge(0.4)]])
+  })
+
   test('are no facts: they do not change the journal', () => {
     const [store, viewer] = [open(), open()]
     viewer.changed()
