@@ -2,10 +2,12 @@
 import { createInterface } from 'node:readline/promises'
 import { Fault } from '../domain/fault.ts'
 import { formatUsd } from '../domain/units.ts'
+import { checkAddresses } from '../edge/jobdir-bucket.ts'
 import { usage } from './args.ts'
 import { keyOf, openBucket, providersOf } from './compose.ts'
 import type { Home } from './home.ts'
 import { type Order, type Quote, quote } from './launch.ts'
+import { pastOf } from './past.ts'
 import { sandboxOf } from './sandbox-access.ts'
 
 /** Dearer than this asks first: a slip in a job file should not rent eight H200. */
@@ -31,14 +33,21 @@ export async function confirm(quotes: Quote[], yes: boolean): Promise<void> {
   if (!/^y(es)?$/i.test(answer.trim())) throw usage('not started', 'Name a cheaper --gpu, or answer y.')
 }
 
-/** An unreadable key, or one that the bucket refuses, is told before a pod is paid for. Faults: operator. */
-export async function tryAccess(home: Home): Promise<void> {
+/**
+ * An unreadable key, or one that the bucket refuses, and addresses in it that no job can use are told before a pod is paid for.
+ * Faults: operator; job `job_file_invalid`.
+ */
+export async function tryAccess(home: Home, { specs, policy }: Order): Promise<void> {
   await keyOf(home)
-  const { bucket } = await openBucket(home, await sandboxOf(home))
+  const { bucket, bucketName } = await openBucket(home, await sandboxOf(home))
   try {
     await bucket.list('doctor/')
+    const published = policy.again ? [...(pastOf(home)?.jobs.values() ?? [])].flatMap(job => job.published) : []
+    const replaceable = (url: string, sha256: string | null) =>
+      published.some(file => file.url === url && file.sha256 === (sha256 ?? file.sha256))
+    await checkAddresses(specs, { bucket, bucketName, cwd: home.cwd, replaceable })
   } catch (error) {
     // Weather passes; the engine tries again by itself.
-    if (!(error instanceof Fault) || error.data.kind === 'operator') throw error
+    if (!(error instanceof Fault) || error.data.kind !== 'transient') throw error
   }
 }

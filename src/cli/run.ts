@@ -34,7 +34,7 @@ export async function carryOut(
   const quotes = await priced(home, ordered)
   if (flags.on('dry-run')) return dryRun(ordered, quotes, flags.on('json'))
   await confirm(quotes, flags.on('yes'))
-  if (ordered.specs.length > 0) await tryAccess(home)
+  if (ordered.specs.length > 0) await tryAccess(home, ordered)
   if (flags.on('detach')) return handOver(home, ordered)
 
   const mode = modeOf(flags)

@@ -16,14 +16,14 @@ export function claimantOf(fleet: Fleet, target: string): Job | null {
 }
 
 /**
- * With --again: the file is, byte for byte, what a job of this home put there before `job` was queued. What came later, nobody agreed to
+ * With --again: what is at `place` (an absolute path or `r2://…`) is, byte for byte, what a job of this home put there before `job` was queued. What came later, nobody agreed to
  * lose: the look at targets when a job is queued did not see it.
  */
-export function mayReplace(fleet: Fleet, job: Job, path: string, sha256: string): boolean {
+export function mayReplace(fleet: Fleet, job: Job, place: string, sha256: string): boolean {
   if (!fleet.runs.get(job.runId)?.policy.again) return false
   for (const other of fleet.jobs.values())
     if (other.settledAt !== null && other.settledAt <= job.queuedAt)
-      if (other.published.some(file => file.path === path && file.sha256 === sha256)) return true
+      if (other.published.some(file => (file.path ?? file.url) === place && file.sha256 === sha256)) return true
   return false
 }
 

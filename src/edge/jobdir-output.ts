@@ -35,9 +35,10 @@ export function outputTarget(target: string, name: string, jobId: string, cwd: s
   return { target: isFolder ? join(path, '/') : path }
 }
 
-function pattern(fileName: string): RegExp | null {
-  if (!/\{(index|ext)\}/.test(fileName)) return null
-  const source = fileName.split(/(\{index\}|\{ext\})/).map(part => {
+/** What a name or key with {index} or {ext} can become; null for one that is complete. */
+export function pattern(name: string): RegExp | null {
+  if (!/\{(index|ext)\}/.test(name)) return null
+  const source = name.split(/(\{index\}|\{ext\})/).map(part => {
     if (part === '{index}') return '\\d+'
     return part === '{ext}' ? '[A-Za-z0-9]+' : part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
   })
@@ -58,6 +59,11 @@ export function claimFault(target: string, claimed: (target: string) => string |
   if (job === null) return null
   const remedy = 'Choose another name, or wait until that job is done; --again replaces what it put there then.'
   return { what: `${target} will be written by ${job}, which is under way, and would be written over`, remedy }
+}
+
+export function existsFlaw(place: string): Wrong {
+  const remedy = 'Choose another name, or move the file away; --again replaces only what a job of this home put there.'
+  return { what: `${place} exists and would be written over`, remedy }
 }
 
 /** What stands in the way of a local target: a folder, a file as a folder, a folder that may not be written, or an earlier result; null when nothing does. */
@@ -86,11 +92,7 @@ export async function targetFault(target: string, replaceable: (path: string) =>
     if (info?.isDirectory() && !expected) {
       return { what: `${path} is a folder`, remedy: `Write ${path}/ to put the files into it, or choose another name.` }
     }
-    if (info && !info.isDirectory() && !replaceable(path)) {
-      const remedy =
-        'Choose another name, or move the file away; --again replaces only what a job of this home put there.'
-      return { what: `${path} exists and would be written over`, remedy }
-    }
+    if (info && !info.isDirectory() && !replaceable(path)) return existsFlaw(path)
   }
   return null
 }

@@ -2,6 +2,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { isAbsolute, relative } from 'node:path'
 import type * as z from 'zod'
+import { Fault } from '../domain/fault.ts'
 import { didYouMean } from '../domain/nearest.ts'
 
 /** One thing that is wrong with one file. */
@@ -12,6 +13,21 @@ export type Read<T> = { value: T } | { flaws: Flaw[] }
 
 // A workflow of 650 nodes is 0.4 MB; more than this is a picture or a model with a wrong name.
 const bytesMax = 5_000_000
+
+export function flawLine(flaw: Flaw): string {
+  // A line break in a file's name would read as a second problem.
+  return [flaw.file, flaw.place, flaw.what]
+    .filter(part => part !== '')
+    .join(': ')
+    .replace(/[\r\n]+/g, '␤')
+}
+
+/** Of kind job; flaws: at least one. The hint is the remedy of the first. */
+export function flawsFault(code: string, flaws: Flaw[]): Fault {
+  // A template that ten jobs use is wrong once.
+  const lines = [...new Set(flaws.map(flawLine))]
+  return new Fault({ kind: 'job', code, message: lines.join('\n'), hint: flaws[0]?.remedy ?? '' })
+}
 
 /** The path as the user would write it: relative where it lies below the folder of the command. */
 export function shownPath(path: string, cwd: string): string {

@@ -8,7 +8,7 @@ import { jobFile } from '../wire/files-job.ts'
 import { templateFile } from '../wire/files-template.ts'
 import { type JobContext, readJob } from './jobdir-job.ts'
 import { jobPaths } from './jobdir-paths.ts'
-import { type Flaw, shownPath } from './jobdir-read.ts'
+import { type Flaw, flawLine, flawsFault, shownPath } from './jobdir-read.ts'
 import { findTemplate, readTemplateFile, type TemplateOptions, templatePaths } from './jobdir-template.ts'
 
 export type LoadOptions = {
@@ -27,20 +27,6 @@ export type LoadOptions = {
 }
 
 export type Loaded = { specs: JobSpec[] }
-
-function line(flaw: Flaw): string {
-  // A line break in a file's name would read as a second problem.
-  return [flaw.file, flaw.place, flaw.what]
-    .filter(part => part !== '')
-    .join(': ')
-    .replace(/[\r\n]+/g, '␤')
-}
-
-function fault(code: string, flaws: Flaw[]): Fault {
-  // A template that ten jobs use is wrong once.
-  const lines = [...new Set(flaws.map(line))]
-  return new Fault({ kind: 'job', code, message: lines.join('\n'), hint: flaws[0]?.remedy ?? '' })
-}
 
 /** Two jobs of one run may share neither an id nor a file they write. */
 function collisions(specs: JobSpec[], cwd: string): Flaw[] {
@@ -93,7 +79,7 @@ export async function loadJobs(paths: string[], options: LoadOptions): Promise<L
     else specs.push(read.value)
   }
   flaws.push(...collisions(specs, cwd))
-  if (flaws.length > 0) throw fault('job_file_invalid', flaws)
+  if (flaws.length > 0) throw flawsFault('job_file_invalid', flaws)
   return { specs }
 }
 
@@ -115,7 +101,7 @@ export async function listTemplates(dirs: string[]): Promise<TemplateEntry[]> {
       entries.push({ name, path, description, params, inputs, outputs, requires, problem: null })
     } else {
       const requires = { models: [], nodes: [], vramGb: 0 }
-      const problem = read.flaws.map(line).join('\n')
+      const problem = read.flaws.map(flawLine).join('\n')
       entries.push({ name, path, description: '', params: null, inputs: null, outputs: {}, requires, problem })
     }
   }
@@ -129,7 +115,7 @@ export async function readTemplate(nameOrPath: string, options: TemplateOptions)
     throw new Fault({ kind: 'job', code: 'template_unknown', message: found.what, hint: found.remedy })
   }
   const read = await readTemplateFile(found.path, options.cwd)
-  if ('flaws' in read) throw fault('template_invalid', read.flaws)
+  if ('flaws' in read) throw flawsFault('template_invalid', read.flaws)
   return read.value
 }
 

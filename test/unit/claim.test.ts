@@ -31,7 +31,7 @@ test('a job that is settled claims nothing', () => {
 })
 
 /** Job a puts its file there, and then, or before that, job b is queued. */
-function published(again: boolean, isLate: boolean): { told: Story; b: Job } {
+function published(again: boolean, isLate: boolean, url: string | null = null): { told: Story; b: Job } {
   const told = story()
     .run({ podsMax: 1, ...(again && { again: true }) })
     .jobs(to('/o/a.png'))
@@ -43,7 +43,7 @@ function published(again: boolean, isLate: boolean): { told: Story; b: Job } {
     {
       type: 'job.completed',
       jobKey: keyOf('a'),
-      published: [{ name: 'picture', path: '/o/a.png', url: null, bytes: 1234, sha256: 'ab' }],
+      published: [{ name: 'picture', path: url ? null : '/o/a.png', url, bytes: 1234, sha256: 'ab' }],
     },
   )
   if (!isLate) told.wait(1).jobs('b')
@@ -55,6 +55,9 @@ test('a job replaces what was there when it was queued with --again, and nobody 
   expect(mayReplace(told.fleet, b, '/o/a.png', 'ab')).toBe(true)
   expect(mayReplace(told.fleet, b, '/o/a.png', 'changed')).toBe(false)
   expect(mayReplace(told.fleet, b, '/o/other.png', 'ab')).toBe(false)
+  const remote = published(true, false, 'r2://files/a.png')
+  expect(mayReplace(remote.told.fleet, remote.b, 'r2://files/a.png', 'ab')).toBe(true)
+  expect(mayReplace(remote.told.fleet, remote.b, 'r2://files/b.png', 'ab')).toBe(false)
 })
 
 test('a job does not replace what another job put there after it was queued, nor anything without --again', () => {
