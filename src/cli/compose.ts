@@ -176,7 +176,13 @@ export function limitsOf(home: Home): Limits {
   const quick =
     home.provider === 'sandbox'
       ? {
-          ...{ sampleMs: 1000, capacityPauseMs: 5000, offersFreshMs: 5000, comfyGoneMs: 8000 },
+          ...{
+            sampleMs: 1000,
+            capacityPauseMs: 5000,
+            capacityPauseMaxMs: 20_000,
+            offersFreshMs: 5000,
+            comfyGoneMs: 8000,
+          },
           ...{
             teardownMs: 5000,
             balanceEveryMs: 5000,

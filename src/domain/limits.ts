@@ -5,8 +5,10 @@ export type Limits = {
   bootMs: number
   /** How long jobs wait in line when no offer is left. */
   capacityWaitMs: number
-  /** A refused combination of GPU type, cloud and region is not asked again sooner. */
+  /** A refused combination of GPU type, cloud and region is not asked again sooner; doubles with each refusal in a row. */
   capacityPauseMs: number
+  /** The longest of these pauses: several fit into the time that jobs wait, and what comes back is noticed. */
+  capacityPauseMaxMs: number
   /** Offers older than this are asked for again before they are used: prices and stock move. */
   offersFreshMs: number
   /** Pods in a row that never came up, beyond one for each place: then the rest of the run is not tried on more of them. */
@@ -83,6 +85,7 @@ export const DEFAULT_LIMITS: Limits = {
   bootMs: 15 * 60_000,
   capacityWaitMs: 15 * 60_000,
   capacityPauseMs: 60_000,
+  capacityPauseMaxMs: 5 * 60_000,
   offersFreshMs: 30_000,
   bootFailuresMax: 3,
   linkLostMs: 3 * 60_000,

@@ -73,13 +73,28 @@ export function chooseOffer(
   pays: (offer: Offer) => boolean = () => true,
 ): Offer | null {
   const price = pricesAt(fleet, now)
-  const refused = new Set<string>()
-  for (const pod of fleet.pods.values()) {
-    if (pod.status !== 'refused' || pod.broken?.kind !== 'capacity') continue
-    if (now - (pod.goneAt ?? 0) < limits.capacityPauseMs) refused.add(placeOf(pod.offer))
-  }
+  const refused = pausedPlaces(fleet, now, limits)
   const isLeft = (offer: Offer) => offer.stock !== 'none' && price(offer) <= perHourLeft && !refused.has(placeOf(offer))
   return offers.find(offer => isLeft(offer) && pays(offer)) ?? null
+}
+
+/** Places that had no capacity, for as long as each is left alone: the longer, the more often in a row it had none. */
+function pausedPlaces(fleet: Fleet, now: Millis, { capacityPauseMs, capacityPauseMaxMs }: Limits): Set<string> {
+  const rows = new Map<string, { times: number; at: Millis }>()
+  for (const pod of fleet.pods.values()) {
+    if (pod.createdAt !== null && rows.size > 0) rows.delete(placeOf(pod.offer))
+    if (pod.status !== 'refused' || pod.broken?.kind !== 'capacity') continue
+    const place = placeOf(pod.offer)
+    const at = pod.goneAt ?? 0
+    const row = rows.get(place)
+    if (!row || at - row.at > capacityPauseMaxMs * 2) rows.set(place, { times: 1, at })
+    // Orders of one moment are refused together.
+    else rows.set(place, { times: row.times + Number(pod.requestedAt > row.at), at: Math.max(row.at, at) })
+  }
+  const paused = new Set<string>()
+  for (const [place, { times, at }] of rows)
+    if (now - at < Math.min(capacityPauseMs * 2 ** (times - 1), capacityPauseMaxMs)) paused.add(place)
+  return paused
 }
 
 /** The least that any of the offers would cost an hour, those that are sold out included; null without offers. */

@@ -28,6 +28,7 @@ export const SIM_LIMITS: Limits = {
   bootMs: 30_000,
   capacityWaitMs: 60_000,
   capacityPauseMs: 5_000,
+  capacityPauseMaxMs: 20_000,
   linkLostMs: 10_000,
   leaseMs: 30_000,
   farewellMs: 90_000,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
 import { chooseOffer, fits, needOf, sameGpu } from '../../src/domain/placement.ts'
 import type { Pod } from '../../src/domain/pod.ts'
-import { offerOf, policyOf, specOf, story } from './fleet-story.ts'
+import { offerOf, policyOf, type Story, specOf, story } from './fleet-story.ts'
 
 describe('a name of a GPU', () => {
   const card = { gpuType: 'NVIDIA GeForce RTX 4090', gpuName: 'RTX 4090' }
@@ -52,5 +52,44 @@ describe('the offer', () => {
     expect(chooseOffer(offers, told.fleet, 1e9, told.now, DEFAULT_LIMITS)?.region).toBe('US')
     told.wait(DEFAULT_LIMITS.capacityPauseMs)
     expect(chooseOffer(offers, told.fleet, 1e9, told.now, DEFAULT_LIMITS)?.region).toBe('EU')
+  })
+
+  describe('of a place that refuses again and again', () => {
+    const { capacityPauseMs: pauseMs, capacityPauseMaxMs: maxMs } = DEFAULT_LIMITS
+    const sold = { kind: 'capacity', code: 'sold_out', message: 'x' } as const
+    const here = { region: 'EU' }
+    const isAsked = ({ fleet, now }: Story) => chooseOffer([offerOf(here)], fleet, 1e9, now, DEFAULT_LIMITS) !== null
+    const refuse = (told: Story, ...pods: string[]) => {
+      for (const podId of pods) told.pod(podId, 'requested', here)
+      for (const podId of pods) told.tell({ type: 'pod.refused', podId, fault: sold })
+    }
+    /** How long it is left alone from now on. */
+    const pauseOf = (told: Story) => {
+      const from = told.now
+      while (!isAsked(told)) told.wait(1000)
+      return told.now - from
+    }
+
+    test('is left alone for twice as long each time, up to a limit, and as before once it gave a pod', () => {
+      const told = story().run({ podsMax: 20 })
+      const pauses: number[] = []
+      for (const podId of ['a', 'b', 'c', 'd', 'e']) {
+        refuse(told, podId)
+        pauses.push(pauseOf(told))
+      }
+      expect(pauses).toEqual([pauseMs, pauseMs * 2, pauseMs * 4, maxMs, maxMs])
+      told.pod('f', 'booting', here)
+      refuse(told, 'g')
+      expect(pauseOf(told)).toBe(pauseMs)
+    })
+
+    test('counts orders of one moment once, and forgets what was long ago', () => {
+      const told = story().run({ podsMax: 20 })
+      refuse(told, 'a', 'b', 'c')
+      expect(pauseOf(told)).toBe(pauseMs)
+      told.wait(maxMs * 3)
+      refuse(told, 'd')
+      expect(pauseOf(told)).toBe(pauseMs)
+    })
   })
 })
