@@ -86,13 +86,19 @@ async function make(): Promise<void> {
   })
   // The second row, one at work: the selection is still with the job that was first at the start.
   child.write('g\x1b[B')
-  await sleep(1000)
+  await until(isSecondSelected)
   await keep('dashboard', svgOf(terminal))
   await until(shown => /v opens .*report\.html/.test(shown))
   await keep('summary', svgOf(terminal))
   child.write('\r')
   await end
   await photograph(join(folder, 'outputs/report.html'))
+}
+
+/** The mark stands in the second row of the table, and the pane below is about that job. */
+function isSecondSelected(shown: string): boolean {
+  const [, , job] = /^ +JOB .*\n.*\n›(\S+).*$/m.exec(shown) ?? []
+  return job !== undefined && shown.includes(`┌─ ${job} `)
 }
 
 async function keep(name: string, { svg }: { svg: string }): Promise<void> {

@@ -28,7 +28,9 @@ export function longNight(count: number, isLeft = false): Story {
   const s = story().run({ podsMax: 8, costMax: 50_000_000 })
   const names = Array.from({ length: count }, (_, index) => `shot-${String(index + 1).padStart(4, '0')}`)
   s.jobs(
-    ...names.map(name => specOf(name, { outputs: [{ name: 'film', nodeId: '9', target: `/work/out/${name}.{ext}` }] })),
+    ...names.map(name =>
+      specOf(name, { outputs: [{ name: 'film', nodeId: '9', target: `/home/ada/film/out/${name}.{ext}` }] }),
+    ),
   )
   const pods = Array.from({ length: 8 }, (_, index) => `pod-000${index + 1}`)
   for (const pod of pods) {
@@ -60,7 +62,7 @@ export function longNight(count: number, isLeft = false): Story {
     if (fault && !isFirst) continue
     const attempt = isFirst ? 2 : 1
     const published = [
-      { name: 'film', path: `/work/out/${name}.webp`, url: null, bytes: 1_234_567 + index, sha256: 'ab' },
+      { name: 'film', path: `/home/ada/film/out/${name}.webp`, url: null, bytes: 1_234_567 + index, sha256: 'ab' },
     ]
     s.tell({ type: 'attempt.rendered', jobKey, attempt }).wait(700)
     s.tell({ type: 'attempt.succeeded', jobKey, attempt }, { type: 'job.completed', jobKey, published })
