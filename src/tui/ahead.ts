@@ -1,13 +1,14 @@
 // What is still to come, for the header and the detail pane, in the words people read.
 import { type Estimate, estimateRun, jobLeft, type ProgressOf } from '../domain/estimate.ts'
 import type { Job } from '../domain/job.ts'
-import { formatClock, formatUsd, type Millis } from '../domain/units.ts'
+import { formatClock, formatUsd, type Micro, type Millis } from '../domain/units.ts'
 import { type Facts, forAWhile } from './model.ts'
 import { gaugeOf, isJobGaugeOld } from './state.ts'
 import { clockTime } from './story.ts'
 
 // Beyond this a time of day would be taken for today's.
 const CLOCK_MS = 20 * 3_600_000
+const CENT: Micro = 10_000
 // It looks at every job, and tells minutes.
 const ESTIMATE_MS = 5000
 
@@ -49,7 +50,12 @@ export function toFinish(facts: Facts): string | null {
   const when =
     last - facts.now < CLOCK_MS ? span(time(first), time(last)) : `in ${span(`${hours(first)}`, `${hours(last)}`)} h`
   const [low, high] = estimate.micro
-  return `to finish ${span(formatUsd(low), formatUsd(high).replace('$', ''))}, ${when}`
+  return `to finish ${span(cents(low), cents(high).replace('$', ''))}, ${when}`
+}
+
+/** Whole cents as soon as there is one: more digits than that nobody foresees. */
+function cents(micro: Micro): string {
+  return micro < CENT ? formatUsd(micro) : `$${(Math.ceil(micro / CENT) / 100).toFixed(2)}`
 }
 
 /** `1:05–1:30 left` of a job under way; null before there is an estimate, or while its figures are too old for one. */

@@ -14,9 +14,10 @@ export function bindingOf(key: string, context: Context): Binding | null {
   return BINDINGS.find(binding => binding.keys.includes(key) && isValid(binding, context)) ?? null
 }
 
-/** A key that exists here but not for this row, for a word of explanation. */
+/** A key that exists here but not for this row, for a word of explanation; a step back too many needs none. */
 export function unavailable(key: string, context: Context): Binding | null {
-  return BINDINGS.find(binding => binding.keys.includes(key) && binding.modes.includes(context.mode)) ?? null
+  const known = BINDINGS.find(binding => binding.keys.includes(key) && binding.modes.includes(context.mode))
+  return known && known.action !== 'back' ? known : null
 }
 
 /** What the footer can show now, in reading order. */

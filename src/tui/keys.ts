@@ -129,9 +129,7 @@ export const BINDINGS: readonly Binding[] = [
     ),
     command: 'summary',
   },
-  bind(['space'], 'space', 'mark', 'mark the row; what is done next is done to all marked', ['table'], 'mark', 11, c =>
-    has(c),
-  ),
+  bind(['space'], 'space', 'mark', 'mark the row; keys then act on all marked', ['table'], 'mark', 11, c => has(c)),
   {
     ...bind([], ':mark', '', 'mark all, the failed or no rows', [], 'mark-rows', null),
     command: 'mark',
@@ -147,32 +145,25 @@ export const BINDINGS: readonly Binding[] = [
     takes: 'jobs',
   },
   {
-    ...bind(
-      ['l', '5'],
-      'l',
-      'logs',
-      'log of the job or pod, also after it is gone',
-      ['table', 'details'],
-      'log',
-      4,
-      c => has(c),
+    ...bind(['l', '5'], 'l', 'logs', 'the log, also after the pod is gone', ['table', 'details'], 'log', 4, c =>
+      has(c),
     ),
     command: 'logs',
     takes: 'jobs',
   },
   {
-    ...bind(['o'], 'o', 'open GUI', 'open ComfyUI in the browser, copy its address', ROWS, 'open', 5, c =>
+    ...bind(['o'], 'o', 'open GUI', 'open ComfyUI in the browser, copy address', ROWS, 'open', 5, c =>
       Boolean(c.pod && c.pod.status === 'ready' && c.pod.localPort),
     ),
     command: 'open',
     takes: 'pods',
   },
   {
-    ...bind(['v'], 'v', 'report', 'open the report of the run with the system’s browser', ['summary'], 'view', 1),
+    ...bind(['v'], 'v', 'report', 'open the report with the system’s browser', ['summary'], 'view', 1),
     command: 'report',
   },
   {
-    ...bind(['v'], 'v', 'view', 'open the first output with the system’s viewer', ['table', 'details'], 'view', 5, c =>
+    ...bind(['v'], 'v', 'view', 'open the first output with your viewer', ['table', 'details'], 'view', 5, c =>
       Boolean(c.job?.published.some(file => file.path !== null)),
     ),
     command: 'view',
@@ -191,9 +182,9 @@ export const BINDINGS: readonly Binding[] = [
     command: 'wait',
     takes: 'jobs',
   },
-  dangerous('drain', 'd', 'finish the present job, then terminate the pod (asks)', 10, 'pods'),
+  dangerous('drain', 'd', 'finish the job, then end the pod (asks)', 10, 'pods'),
   {
-    ...bind(['y'], 'y', 'copy', 'copy the address of the GUI, or the ssh line of a pod', ROWS, 'copy', 14, c =>
+    ...bind(['y'], 'y', 'copy', 'copy the GUI’s address, or the ssh line', ROWS, 'copy', 14, c =>
       Boolean(c.pod?.localPort || c.pod?.address),
     ),
     command: 'copy',
@@ -209,12 +200,12 @@ export const BINDINGS: readonly Binding[] = [
   bind(['>'], '>', '', 'sort by the next column', ['table'], 'sort-right', null),
   bind(['R'], 'R', '', 'reverse the order', ['table'], 'sort-reverse', null),
   {
-    ...bind([], ':sort', '', 'sort by a column, by attention, or in reverse', [], 'sort-by', null),
+    ...bind([], ':sort', '', 'sort by column or attention, or reverse', [], 'sort-by', null),
     command: 'sort',
     takes: 'words',
   },
   {
-    ...bind(['f'], 'f', '', 'the view follows the selected row, or stays', ['table'], 'follow', null),
+    ...bind(['f'], 'f', '', 'the view follows the selected row, or not', ['table'], 'follow', null),
     command: 'follow',
   },
   {
@@ -228,37 +219,37 @@ export const BINDINGS: readonly Binding[] = [
   { ...bind(['+'], '+', '', 'more frames a second', PAGES, 'faster', null), command: 'faster' },
   { ...bind(['-'], '-', '', 'fewer frames a second', PAGES, 'slower', null), command: 'slower' },
   {
-    ...bind([], ':mouse', '', 'the mouse: wheel and click select; off by default', [], 'mouse', null),
+    ...bind([], ':mouse', '', 'wheel and clicks select; off by default', [], 'mouse', null),
     command: 'mouse',
   },
   { ...bind([], ':ascii', '', 'nothing but ASCII, and back', [], 'ascii', null), command: 'ascii' },
   bind(['w'], 'w', 'wrap', 'wrap long lines', ['log'], 'wrap', 4),
   bind(['t'], 't', 'times', 'show or hide times', ['log'], 'times', 4),
-  bind(['s'], 's', 'save', 'save the whole log in the folder autopod was started in', ['log'], 'save', 5),
-  bind(['/'], '/', 'find', 'find a text in the whole log; esc ends the search', ['log'], 'find', 3),
+  bind(['s'], 's', 'save', 'save the whole log in the working folder', ['log'], 'save', 5),
+  bind(['/'], '/', 'find', 'find a text in the log; esc ends it', ['log'], 'find', 3),
   bind(['n'], 'n', 'next', 'next line with that text', ['log'], 'find-next', 3, c => isSearching(c)),
   bind(['N'], 'N', 'previous', 'previous line with that text', ['log'], 'find-previous', 3, c => isSearching(c)),
   { ...bind(['ctrl-l'], 'ctrl-l', '', 'paint the screen anew', PAGES, 'repaint', null), command: 'repaint' },
   {
-    ...bind(['ctrl-z'], 'ctrl-z', '', 'suspend this program; pods go on and are billed', PAGES, 'suspend', null),
+    ...bind(['ctrl-z'], 'ctrl-z', '', 'suspend this program; pods go on and cost', PAGES, 'suspend', null),
     command: 'suspend',
   },
   { ...bind(['?'], '?', 'keys', 'this list', PAGES, 'help', 1), command: 'help' },
   bind(['esc', '?', 'q', 'enter', 'ctrl-c'], 'esc', 'back', 'one step back; never leaves', ['help'], 'back', 2),
   bind(['esc'], 'esc', 'back', 'one step back; never leaves', ['details', 'log'], 'back', 2),
-  bind(['esc'], 'esc', 'unmark', 'one step back; never leaves', ['table'], 'back', 2, c => hasMarks(c)),
+  bind(['esc'], 'esc', 'unmark', 'unmark all rows', ['table'], 'back', 2, c => hasMarks(c)),
   bind(
     ['esc'],
     'esc',
     'clear filter',
-    'one step back; never leaves',
+    'clear the filter',
     ['table'],
     'back',
     2,
     c => !hasMarks(c) && c.model.filter !== '',
   ),
   { ...bind(['q'], 'q', 'leave', 'leave; asks what becomes of the pods', PAGES, 'leave', 2), command: 'quit' },
-  bind(['ctrl-c'], 'ctrl-c', '', 'leave; a second one drains, a third terminates', PAGES, 'leave', null),
+  bind(['ctrl-c'], 'ctrl-c', '', 'leave; a second drains, a third terminates', PAGES, 'leave', null),
   bind(['enter'], 'enter', 'find', 'go to the nearest line with this text', ['find'], 'accept', 1),
   bind(['esc', 'ctrl-c'], 'esc', 'back', 'search for nothing', ['find'], 'back', 2),
   bind(['enter'], 'enter', 'keep', 'keep the filter', ['filter'], 'accept', 1),

@@ -1,6 +1,7 @@
 // Lines of a log → rows of a screen: wrapped or cut, marked, with the hint beside them. Reads only the lines that rows are made of.
 import { coloured } from './colour.ts'
 import type { Anchor, Facts, Log, LogPage, Mark, PlacedLine } from './model.ts'
+import { FRAME_WIDTH } from './screen.ts'
 import { clean, textWidth, wrapSpans } from './text.ts'
 
 export type Row = {
@@ -20,7 +21,6 @@ export type Measure = { log: Log; facts: Facts; page: LogPage; width: number }
 
 export const TIME_WIDTH = 10
 export const MARK_WIDTH = 2
-const FRAME_WIDTH = 4
 const HINT_GAP = 3
 /** A traceback of ComfyUI has some twenty lines (recording 07). */
 const MOMENT_LINES = 30

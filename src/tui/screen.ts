@@ -91,6 +91,9 @@ export function select(screen: Screen, x: number, y: number, width: number): voi
     screen.attributes[at] = screen.ink.selected(screen.attributes[at] ?? screen.ink.plain)
 }
 
+/** Cells of a row that a frame takes: a line and a blank at either side. */
+export const FRAME_WIDTH = 4
+
 /** An empty frame with a title; answers what is inside. */
 export function frame(screen: Screen, region: Region, title: string, attribute: Attribute = screen.ink.frame): Region {
   const { x, y, width, height } = region
@@ -103,7 +106,7 @@ export function frame(screen: Screen, region: Region, title: string, attribute: 
     put(screen, x + width - 1, row, '│', attribute)
   }
   if (title) put(screen, x + 2, y, ` ${title} `, screen.ink.strong, width - 4)
-  return { x: x + 2, y: y + 1, width: width - 4, height: height - 2 }
+  return { x: x + 2, y: y + 1, width: width - FRAME_WIDTH, height: height - 2 }
 }
 
 /** The characters alone, rows without trailing blanks: what the golden screens hold. */

@@ -5,7 +5,7 @@ import { isSettled, type Job, liveAttempt, type Stall } from '../domain/job.ts'
 import { mayBill, type Pod } from '../domain/pod.ts'
 import type { Run } from '../domain/run.ts'
 import { evidence, liveStall } from '../domain/stuck.ts'
-import type { Micro, Millis } from '../domain/units.ts'
+import { formatClock, type Micro, type Millis } from '../domain/units.ts'
 import { type Facts, once, sinceEvent } from './model.ts'
 import type { Ink } from './style.ts'
 
@@ -101,6 +101,11 @@ export function isPodGaugeOld(gauge: PodGauge, now: Millis): boolean {
 export function isJobGaugeOld(gauge: JobGauge, now: Millis): boolean {
   const stepMs = gauge.perSecond ? 1000 / gauge.perSecond : 0
   return now - gauge.at > PERIODS * Math.max(PERIOD_MS, stepMs)
+}
+
+/** `12 s`, `3:05`: how long ago a figure is from. */
+export function ageWords(ms: Millis): string {
+  return ms < 60_000 ? `${Math.max(0, Math.floor(ms / 1000))} s` : formatClock(ms)
 }
 
 /** Newest moment anything is known from: events and gauges. */

@@ -2,21 +2,22 @@
 
 import { completed, meaningOf } from './command.ts'
 import { bindingOf, unavailable } from './key-lookup.ts'
-import { type Action, type Context, contextOf } from './keys.ts'
+import { type Action, type Binding, type Context, contextOf } from './keys.ts'
 import { rowsOf } from './layout.ts'
 import { edited, extended } from './line.ts'
 import type { Dialog, Effect, Facts, LogPage, Model, Page, PanelName } from './model.ts'
 import { REFRESHES_MS } from './model.ts'
 import { jobOrder, podOrder } from './order.ts'
 import { LINGER_MS } from './panels/banner.ts'
-import { detailLines, sshLine } from './panels/detail.ts'
+import { detailLines, sshLine, wordsWidth } from './panels/detail.ts'
 import { asksOnLeave } from './panels/dialog.ts'
 import { eventsTop, shownEvents } from './panels/events.ts'
 import { helpScroll } from './panels/footer.ts'
 import { panelsOf } from './panels/header.ts'
 import { summaryLines } from './panels/summary.ts'
 import { type Pointer, pressed, WHEEL_ROWS } from './pointer.ts'
-import { isOver, runOfScreen, stallOf } from './state.ts'
+import { FRAME_WIDTH } from './screen.ts'
+import { isOver, jobState, podState, runOfScreen, stallOf } from './state.ts'
 import { isEverything, questionsFor, type Verb } from './targets.ts'
 import { clean, plural } from './text.ts'
 import { dialogKey } from './update-dialog.ts'
@@ -45,7 +46,7 @@ export function update(before: Model, input: Input, facts: Facts): Update {
   if (context.mode === 'filter' || context.mode === 'command' || context.mode === 'find')
     return only(lineKey(model, input.name))
   const known = unavailable(input.name, context)
-  return only(known ? noticed(model, facts, why(known.help, context)) : model)
+  return only(known ? noticed(model, facts, why(known, context)) : model)
 }
 
 /** Brings the model in line with a new size, new facts and the time. To be called before every frame. */
@@ -306,7 +307,8 @@ function moved(action: Action, context: Context): Model {
     return { ...model, helpTop: Math.max(0, Math.min(helpScroll(model, facts), model.helpTop + step)) }
   if (page?.type === 'log') return { ...model, page: moveLog(page, step, facts, rows, model.width) }
   if (page?.type === 'details') {
-    const last = Math.max(0, detailLines(page.subject, facts, Math.floor(model.width * 0.6)).length - rows)
+    const width = wordsWidth(page.subject, facts, { width: model.width - FRAME_WIDTH, height: rows })
+    const last = Math.max(0, detailLines(page.subject, facts, width).length - rows)
     return { ...model, page: { ...page, top: Math.max(0, Math.min(last, page.top + step)) } }
   }
   if (model.panel === 'events') {
@@ -316,7 +318,7 @@ function moved(action: Action, context: Context): Model {
   }
   if (model.panel === 'costs') return model
   if (model.panel === 'summary') {
-    const last = Math.max(0, summaryLines(facts, model.width - 4).length - rows)
+    const last = Math.max(0, summaryLines(facts, model.width - FRAME_WIDTH).length - rows)
     return { ...model, summaryTop: Math.max(0, Math.min(last, (model.summaryTop ?? 0) + step)) }
   }
   const order = model.panel === 'jobs' ? jobOrder(model, facts) : podOrder(model, facts)
@@ -374,9 +376,9 @@ export function noticed(model: Model, facts: Facts, text: string): Model {
 }
 
 /** Why a key that exists does nothing for this row. */
-function why(help: string, context: Context): string {
-  const { facts, job, pod } = context
-  if (facts.readonly) return 'this screen is read only'
-  if (job && !pod) return `${job.spec.jobId} has no pod now; not possible: ${help}`
-  return `not possible here: ${help}`
+function why({ word, help, changes }: Binding, { facts, model, job, pod }: Context): string {
+  if (facts.readonly && changes) return 'this screen is read only'
+  const what = `not possible: ${word || help}`
+  if (pod && (model.panel === 'pods' || !job)) return `${pod.id} is ${podState(pod).word}; ${what}`
+  return job ? `${job.spec.jobId} is ${jobState(job, facts).word}${pod ? '' : ' and has no pod'}; ${what}` : what
 }

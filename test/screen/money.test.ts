@@ -27,7 +27,7 @@ test('from 80 % on the header and a banner say how much of the cap is spent', ()
   step(world, 100)
   world.add({ type: 'run.limit_reached', runId: RUN, limit: 'cost' })
   expect(header(world)).toContain('(used up)')
-  expect(banners(world)).toEqual(['✗ the limit of cost is reached'])
+  expect(banners(world)).toEqual(['✗ the limit of cost is reached: nothing new starts'])
 })
 
 test('a balance is shown as the time it lasts, and a low one stays on a narrow screen with what it means', () => {

@@ -84,7 +84,7 @@ test('a finished job has no pod to kill, although its pod works on', () => {
   d.press('G', 'k')
   expect(d.model().jobs.selected).toBe(`${RUN}/job-004`)
   expect(d.model().dialog).toBeNull()
-  expect(d.text()).toMatch(/job-004 has no pod now/)
+  expect(d.text()).toMatch(/job-004 is done and has no pod/)
 })
 
 test('the second ctrl-c drains after a moment, a third within it terminates, esc takes it back', () => {

@@ -17,21 +17,36 @@ import {
 } from '../state.ts'
 import { balanceWords, clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
-import { clean, cut, plural } from '../text.ts'
+import { clean, cut, plural, wrapSpans } from '../text.ts'
 
 export type Banner = { text: string; ink: Ink }
 
 /** After a run that ended unattended the screen leaves by itself: long enough to read the line, short enough for scripts. */
 export const LINGER_MS = 10_000
 
-// More would push the table away; the first ones are the most urgent.
-const BANNERS_MAX = 2
-const BANNERS_TALL_MAX = 4
-const TALL_ROWS = 30
+// More would push the table away.
+const SCREEN_ROWS_EACH = 8
+const ROWS_MIN = 2
+const ROWS_MAX = 5
 
-/** As many as there is room for. */
+/** Their rows, as many as there is room for: the most urgent come first, and take the rows that the others leave. */
 export function bannersOf(facts: Facts, model: Model): Banner[] {
-  return allBanners(facts, model).slice(0, model.height >= TALL_ROWS ? BANNERS_TALL_MAX : BANNERS_MAX)
+  const all = allBanners(facts, model)
+  const room = Math.min(ROWS_MAX, Math.max(ROWS_MIN, Math.floor(model.height / SCREEN_ROWS_EACH)))
+  const hidden = all.length - room
+  let spare = Math.max(0, -hidden)
+  return all.slice(0, room).flatMap(({ text, ink }, index) => {
+    const more = hidden > 0 && index === room - 1 ? ` +${hidden} more` : ''
+    const rows = inRows(clean(text), model.width - 2 - more.length, spare > 0)
+    spare -= rows.length - 1
+    return rows.map(row => ({ ink, text: row + more }))
+  })
+}
+
+function inRows(text: string, width: number, hasSecond: boolean): string[] {
+  const end = hasSecond ? (wrapSpans(text, width)[0]?.[1] ?? text.length) : text.length
+  if (end === text.length) return [cut(text, width)]
+  return [text.slice(0, end), cut(`  ${text.slice(end).replace(/^[ ·]+/, '')}`, width)]
 }
 
 function allBanners(facts: Facts, model: Model): Banner[] {
@@ -48,9 +63,10 @@ function allBanners(facts: Facts, model: Model): Banner[] {
     if (balance) add('bad', `✗ ${name}: the balance is low${balanceWords(balance.level)} · Add credit`)
   const run = runOfScreen(facts)
   const live = livePods(facts)
-  const { ending, lost } = sinceEvent(facts, 'pods in trouble', () => ({
+  const { ending, lost, bare } = sinceEvent(facts, 'pods in trouble', () => ({
     ending: live.filter(pod => pod.status === 'releasing'),
     lost: live.filter(pod => pod.linkLostAt !== null),
+    bare: live.filter(pod => pod.guarded === false),
   }))
   for (const pod of ending) {
     const text = slowEnd(pod, facts.now)
@@ -63,6 +79,7 @@ function allBanners(facts: Facts, model: Model): Banner[] {
   else if (!facts.engineAlive && (!run || run.status === 'running'))
     add('wait', '○ no engine is running: nothing moves')
   for (const text of stuckOf(facts, model)) add('bad', text)
+  if (bare[0]) add('wait', unguarded(bare[0], bare.length - 1))
   for (const [name, provider] of facts.fleet.providers)
     if (provider.listingLostAt !== null)
       add(
@@ -72,7 +89,7 @@ function allBanners(facts: Facts, model: Model): Banner[] {
   if (run?.status === 'running') {
     if (run.budgetStep === 80) add('wait', '! 80 % of the money is spent')
     else if (run.budgetStep >= 90 && !run.limitReached) add('bad', '! 90 % of the money is spent: nothing new starts')
-    if (run.limitReached) add('bad', `✗ the limit of ${run.limitReached === 'cost' ? 'cost' : 'time'} is reached`)
+    if (run.limitReached) add('bad', `✗ the limit of ${run.limitReached} is reached: nothing new starts`)
     if (run.cancelRequested) add('wait', '⊘ terminating: every pod is being ended')
     else if (run.draining) add('wait', '↓ draining: running jobs are finished, nothing new is started')
   }
@@ -84,15 +101,21 @@ function slowEnd(pod: Pod, now: Millis): string | null {
   if (pod.releaseAt === null || now - pod.releaseAt < RELEASE_SLOW_MS) return null
   const since = formatClock(now - pod.releaseAt)
   const cost = `${formatUsd(pod.meters.at(-1)?.perHour ?? pod.offer.perHour)}/h`
-  return `✗ ${pod.id} is not proven gone ${since} after it was to end, ${cost}: end it at ${pod.provider} by hand, ${pod.name}${pod.ref ? ` (${pod.ref})` : ''}`
+  return `✗ ${pod.id} not proven gone for ${since}, ${cost}: end it at ${pod.provider} by hand, ${pod.name}${pod.ref ? ` (${pod.ref})` : ''}`
+}
+
+/** Nothing ends it when this machine cannot. */
+function unguarded(pod: Pod, others: number): string {
+  const more = others > 0 ? ` (and ${others} more)` : ''
+  return `! ${pod.id}${more} would not end itself if this machine failed: end it by hand then, ${pod.name}`
 }
 
 /** What is said of it is from before. */
 function unknown(pod: Pod, others: number, facts: Facts): string {
   const since = pod.linkLostAt ?? facts.now
   const job = pod.jobKey ? facts.fleet.jobs.get(pod.jobKey) : undefined
-  const more = others > 0 ? `, and ${plural(others, 'pod')} more` : ''
-  return `? ${pod.id}${job ? ` with ${job.spec.jobId}` : ''} is unknown since ${clockTime(since, facts.zone(since))}, ${formatClock(facts.now - since)}: no contact${more}; it is still billed`
+  const name = `${pod.id}${job ? ` (${job.spec.jobId})` : ''}${others > 0 ? ` and ${others} more` : ''}`
+  return `? ${name} unknown since ${clockTime(since, facts.zone(since))}, ${formatClock(facts.now - since)}: no contact, still billed`
 }
 
 /** One line for all that show no life and for which nobody has chosen yet. */
@@ -110,8 +133,8 @@ function stuckOf(facts: Facts, model: Model): string[] {
   const { job, stall } = first
   const perHour = podOfJob(job, facts)?.offer.perHour ?? 0
   const others = stuck.length > 1 ? ` (and ${stuck.length - 1} more)` : ''
-  const keys = facts.readonly || job.key !== model.jobs.selected ? '' : ' · k kill  w wait  o open'
-  return [`? ${job.spec.jobId}${others} stuck? ${stallWords(stall, job, facts)}, ${formatUsd(perHour)}/h${keys}`]
+  const keys = facts.readonly || job.key !== model.jobs.selected ? '' : ' · k kill  w wait  o look'
+  return [`? ${job.spec.jobId}${others} stuck? ${formatUsd(perHour)}/h · ${stallWords(stall, job, facts)}${keys}`]
 }
 
 function summary(facts: Facts, model: Model): string {
@@ -138,11 +161,6 @@ function summary(facts: Facts, model: Model): string {
 }
 
 export function drawBanners(screen: Screen, region: Region, facts: Facts, model: Model): void {
-  const shown = bannersOf(facts, model)
-  const hidden = allBanners(facts, model).length - shown.length
-  for (const [row, banner] of shown.entries()) {
-    const more = hidden > 0 && row === shown.length - 1 ? ` +${hidden} more` : ''
-    const text = `${cut(clean(banner.text), region.width - 2 - more.length)}${more}`
-    put(screen, region.x + 1, region.y + row, text, screen.ink[banner.ink])
-  }
+  for (const [row, { text, ink }] of bannersOf(facts, model).entries())
+    put(screen, region.x + 1, region.y + row, text, screen.ink[ink])
 }

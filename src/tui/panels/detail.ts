@@ -9,14 +9,28 @@ import { drawPicture, sparkline } from '../chart.ts'
 import { linesUntilEnd, logLine } from '../log-end.ts'
 import { allocationOf, type Facts, type Model, type Page, type Picture, type Subject, sinceEvent } from '../model.ts'
 import { frame, put, type Region, type Screen } from '../screen.ts'
-import { gaugeOf, isJobGaugeOld, isPodGaugeOld, jobState, podOfJob, podState, stallOf, stallWords } from '../state.ts'
+import {
+  ageWords,
+  gaugeOf,
+  isJobGaugeOld,
+  isPodGaugeOld,
+  jobState,
+  podOfJob,
+  podState,
+  stallOf,
+  stallWords,
+} from '../state.ts'
 import { clockTime, isAbout, type Line, STEP_WORDS, tell } from '../story.ts'
 import { clean, cut, wrap } from '../text.ts'
 import { waitingFor } from './jobs.ts'
+import { drawLines, wrapParts } from './lines.ts'
 import { gpuName, podWork } from './pods.ts'
 
 const plain = (text: string): Line => ({ text, ink: 'plain' })
 const dim = (text: string): Line => ({ text, ink: 'dim' })
+
+// A line and a blank at either side of it.
+const PICTURE_EDGE = 3
 
 export function subjectOf(model: Model): Subject | null {
   if (model.page) return model.page.subject
@@ -34,7 +48,7 @@ export function drawPane(screen: Screen, region: Region, facts: Facts, model: Mo
   const inside = frame(screen, region, subject ? nameOf(subject, facts) : '')
   if (!subject) return
   const width = drawPreview(screen, region, inside, facts, subject)
-  const figures = factLines(subject, facts).flatMap(line => wrapped(line, width))
+  const figures = factLines(subject, facts, width)
   const said = linesUntilEnd(subject, facts).at(-1)
   const last = said ? [dim(`▸ ${clean(said.text)}`)] : []
   const rest = Math.max(0, inside.height - figures.length - last.length)
@@ -44,20 +58,32 @@ export function drawPane(screen: Screen, region: Region, facts: Facts, model: Mo
     put(screen, inside.x, inside.y + row, cut(line.text, width), screen.ink[line.ink])
 }
 
+/** What a picture leaves of a frame's inside for words, in cells. */
+export function wordsWidth(
+  subject: Subject,
+  facts: Facts,
+  { width, height }: Pick<Region, 'width' | 'height'>,
+): number {
+  const picture = pictureOf(subject, facts)
+  if (!picture) return width
+  // Half a cell row a pixel: the height decides, but never more than 40 % of the width.
+  const wanted = Math.ceil((picture.width / Math.max(1, picture.height)) * height * 2)
+  return width - Math.max(10, Math.min(wanted, Math.floor(width * 0.4))) - PICTURE_EDGE
+}
+
 /** The picture at the right, where there is one; answers the width left for words. */
 function drawPreview(screen: Screen, region: Region, inside: Region, facts: Facts, subject: Subject): number {
   const picture = pictureOf(subject, facts)
-  if (!picture) return inside.width
-  // Half a cell row a pixel: the height decides, but never more than 40 % of the width.
-  const wanted = Math.ceil((picture.width / Math.max(1, picture.height)) * inside.height * 2)
-  const columns = Math.max(10, Math.min(wanted, Math.floor(inside.width * 0.4)))
-  const x = inside.x + inside.width - columns
+  const width = wordsWidth(subject, facts, inside)
+  if (!picture) return width
+  const columns = inside.width - width - PICTURE_EDGE
+  const x = inside.x + width + PICTURE_EDGE
   drawPicture(screen, { x, y: inside.y, width: columns, height: inside.height }, picture)
   put(screen, x - 2, region.y, '┬', screen.ink.frame)
   put(screen, x, region.y, ' preview ', screen.ink.strong, columns)
   for (let y = inside.y; y < inside.y + inside.height; y++) put(screen, x - 2, y, '│', screen.ink.frame)
   put(screen, x - 2, region.y + region.height - 1, '┴', screen.ink.frame)
-  return inside.width - columns - 3
+  return width
 }
 
 function pictureOf(subject: Subject, facts: Facts): Picture | null {
@@ -73,10 +99,7 @@ export function drawDetails(
 ): void {
   const inside = frame(screen, region, nameOf(page.subject, facts))
   const width = drawPreview(screen, region, inside, facts, page.subject)
-  const lines = detailLines(page.subject, facts, width)
-  const top = Math.max(0, Math.min(page.top, lines.length - inside.height))
-  for (const [row, line] of lines.slice(top, top + inside.height).entries())
-    put(screen, inside.x, inside.y + row, cut(line.text, width), screen.ink[line.ink])
+  drawLines(screen, region, { ...inside, width }, detailLines(page.subject, facts, width), page.top)
 }
 
 /** All lines of the page, wrapped. */
@@ -85,19 +108,23 @@ export function detailLines(subject: Subject, facts: Facts, width: number): Line
   const isFailed = 'jobKey' in subject && facts.fleet.jobs.get(subject.jobKey)?.status === 'failed'
   const heading = dim(`${isFailed ? 'the log before it failed' : 'log'} (l shows all)`)
   const said = log.length > 0 ? [heading, ...log] : []
-  const all = [
-    ...factLines(subject, facts),
-    ...(isFailed ? said : []),
-    ...('jobKey' in subject ? moreOfJob(subject.jobKey, facts) : moreOfPod(subject.podId, facts)),
+  const wrapped = (lines: readonly Line[]) => broken(lines, line => wrap(line, width))
+  return [
+    ...factLines(subject, facts, width),
+    ...wrapped(isFailed ? said : []),
+    ...inParts('jobKey' in subject ? moreOfJob(subject.jobKey, facts) : moreOfPod(subject.podId, facts), width),
     plain(''),
-    ...storyLines(subject, facts),
-    ...(isFailed || said.length === 0 ? [] : [plain(''), ...said]),
+    ...wrapped(storyLines(subject, facts)),
+    ...wrapped(isFailed || said.length === 0 ? [] : [plain(''), ...said]),
   ]
-  return all.flatMap(line => wrapped(line, width))
 }
 
-function wrapped(line: Line, width: number): Line[] {
-  return wrap(clean(line.text), width).map(text => ({ text, ink: line.ink }))
+function inParts(lines: readonly Line[], width: number): Line[] {
+  return broken(lines, line => wrapParts(line, width))
+}
+
+function broken(lines: readonly Line[], pieces: (text: string) => string[]): Line[] {
+  return lines.flatMap(({ text, ink }) => pieces(clean(text)).map(piece => ({ text: piece, ink })))
 }
 
 /** The last `most` events about it, told. */
@@ -114,13 +141,13 @@ function storyLines(subject: Subject, facts: Facts, most = 200): Line[] {
   })
 }
 
-function factLines(subject: Subject, facts: Facts): Line[] {
+function factLines(subject: Subject, facts: Facts, width: number): Line[] {
   if ('podId' in subject) {
     const pod = facts.fleet.pods.get(subject.podId)
-    return pod ? podLines(pod, facts) : []
+    return pod ? inParts(podLines(pod, facts), width) : []
   }
   const job = facts.fleet.jobs.get(subject.jobKey)
-  return job ? jobLines(job, facts) : []
+  return job ? inParts(jobLines(job, facts), width) : []
 }
 
 function jobLines(job: Job, facts: Facts): Line[] {
@@ -147,7 +174,7 @@ function stallLines(job: Job, facts: Facts): Line[] {
   if (steps.length > 0) lines.push(...steps.map(({ step, reason }) => plain(`▸ ${STEP_WORDS[step]}: ${reason}`)))
   else if (waitAskedAt !== null)
     lines.push(plain(`▸ given more time at ${clockTime(waitAskedAt, facts.zone(waitAskedAt))}`))
-  else lines.push(plain('▸ k kill   w wait   o open; if nobody does, it is interrupted'))
+  else lines.push(plain('▸ k kill   w wait   o look; if nobody does, it is interrupted'))
   return lines
 }
 
@@ -170,7 +197,7 @@ function liveLine(job: Job, facts: Facts): Line {
   parts.push(`attempt ${attempt?.number ?? 1}`)
   if (gauge) {
     const isOld = isJobGaugeOld(gauge, facts.now)
-    parts.push(`${Math.max(0, Math.floor((facts.now - gauge.at) / 1000))} s ago${isOld ? ' ?' : ''}`)
+    parts.push(`${ageWords(facts.now - gauge.at)} ago${isOld ? ' ?' : ''}`)
     return { text: parts.join(' · '), ink: isOld ? 'dim' : 'plain' }
   }
   return plain([...parts, 'no figures yet'].join(' · '))
@@ -251,7 +278,7 @@ function gpuLines(pod: Pod, facts: Facts): Line[] {
   if (!gauge || pod.status !== 'ready') return []
   const isOld = isPodGaugeOld(gauge, facts.now)
   const vram = `${(gauge.vramUsedMiB / 1024).toFixed(1)}/${(gauge.vramTotalMiB / 1024).toFixed(1)} GB`
-  const age = `${Math.max(0, Math.floor((facts.now - gauge.at) / 1000))} s ago${isOld ? ' ?' : ''}`
+  const age = `${ageWords(facts.now - gauge.at)} ago${isOld ? ' ?' : ''}`
   const parts = [
     `GPU ${Math.round(gauge.gpuUtil)} % ${sparkline(gauge.history, HISTORY_WIDTH)}`,
     `VRAM ${vram}`,
@@ -269,6 +296,8 @@ function moreOfPod(id: string, facts: Facts): Line[] {
   lines.push(
     plain(`${pod.finished} attempt${pod.finished === 1 ? '' : 's'} ended here${pod.draining ? ' · draining' : ''}`),
   )
+  if (pod.guarded === true) lines.push(dim('it ends itself if nobody renews its lease'))
+  if (pod.guarded === false) lines.push({ text: '! it would not end itself if this machine failed', ink: 'bad' })
   if (pod.releaseCause) lines.push(plain(`terminated because: ${pod.releaseCause}`))
   return lines
 }

@@ -51,13 +51,18 @@ function fitting(bindings: Binding[], width: number): Binding[] {
   return kept
 }
 
-type HelpShape = { bindings: Binding[]; columns: number; rows: number; width: number }
+function keysOf({ keys, shown }: Binding): string {
+  return keys.length > 0 ? keys.map(written).join(' ') : shown
+}
+
+type HelpShape = { bindings: Binding[]; columns: number; rows: number; width: number; keysWidth: number }
 
 function helpShape(model: Model, facts: Facts): HelpShape {
   const bindings = helpOf(modeOf({ ...model, help: false, dialog: null }), facts.readonly)
   const width = Math.min(model.width - 4, 132)
+  const keysWidth = Math.max(...bindings.map(binding => textWidth(keysOf(binding)))) + 2
   const columns = width >= 112 ? 2 : 1
-  return { bindings, columns, width, rows: Math.min(model.height - 4, Math.ceil(bindings.length / columns)) }
+  return { bindings, columns, width, keysWidth, rows: Math.min(model.height - 4, Math.ceil(bindings.length / columns)) }
 }
 
 /** How far the list of keys can be scrolled. */
@@ -67,7 +72,7 @@ export function helpScroll(model: Model, facts: Facts): number {
 }
 
 export function drawHelp(screen: Screen, facts: Facts, model: Model): void {
-  const { bindings, columns, rows, width } = helpShape(model, facts)
+  const { bindings, columns, rows, width, keysWidth } = helpShape(model, facts)
   const height = rows + 2
   const region = { x: Math.floor((model.width - width) / 2), y: Math.floor((model.height - height) / 2), width, height }
   clear(screen, { ...region, x: region.x - 1, width: width + 2 })
@@ -85,14 +90,7 @@ export function drawHelp(screen: Screen, facts: Facts, model: Model): void {
     const row = (index % perColumn) - top
     if (row < 0 || row >= rows) continue
     const x = inside.x + Math.floor(index / perColumn) * columnWidth
-    put(
-      screen,
-      x,
-      inside.y + row,
-      binding.keys.length > 0 ? binding.keys.map(written).join(' ') : binding.shown,
-      screen.ink.key,
-      14,
-    )
-    put(screen, x + 15, inside.y + row, cut(binding.help, columnWidth - 16), screen.ink.plain)
+    put(screen, x, inside.y + row, keysOf(binding), screen.ink.key)
+    put(screen, x + keysWidth, inside.y + row, cut(binding.help, columnWidth - keysWidth), screen.ink.plain)
   }
 }

@@ -7,7 +7,7 @@ import { toFinish } from '../ahead.ts'
 import { type Facts, type Model, PANEL_NAMES, type PanelName, sinceEvent } from '../model.ts'
 import { jobOrder, podOrder } from '../order.ts'
 import { put, type Region, type Screen } from '../screen.ts'
-import { countJobs, isOver, livePods, newsAt, runOfScreen, runToSum, spentOf } from '../state.ts'
+import { ageWords, countJobs, isOver, livePods, newsAt, runOfScreen, runToSum, spentOf } from '../state.ts'
 import { clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
 import { clean, cut, plural, textWidth } from '../text.ts'
@@ -60,9 +60,8 @@ function headerOf(facts: Facts, model: Model): Segment[] {
     add(`‖ frozen since ${since}`, 3, 'wait')
   }
   if (!model.frozen && !isOver(facts)) {
-    const age = Math.max(0, facts.now - newsAt(facts))
-    const text = facts.fleet.seq === 0 ? 'starting' : age < 60_000 ? `${Math.floor(age / 1000)} s` : formatClock(age)
-    if (facts.fleet.seq === 0) add(text, 4, 'dim')
+    const text = ageWords(facts.now - newsAt(facts))
+    if (facts.fleet.seq === 0) add('starting', 4, 'dim')
     else if (facts.engineAlive) add(isOld ? `last news ${text} ago ?` : `live ${text} ago`, 4, isOld ? 'dim' : 'good')
     else add('no engine', 4, 'bad')
   }

@@ -134,7 +134,12 @@ function isDoubtful(job: Job, facts: Facts): boolean {
 const BASIS_FRACTION = 0.1
 const BASIS_MS = 20_000
 
-/** `▓▓▓▓░░ 67 % 6:18 left`; the bar takes what the words leave. A later attempt says so: the bar began anew. */
+// As long as the words of most rows (` 67 % 18:50 left`), so that their bars can be compared.
+const WORDS_WIDTH = 16
+const BAR_MIN = 3
+const BAR_MAX = 20
+
+/** `▓▓▓▓░░ 67 % 6:18 left`. A later attempt says so, whatever else there is no room for: the bar began anew. */
 export function progressText(job: Job, facts: Facts, width: number): string {
   const attempt = liveAttempt(job)
   if (!attempt) return ''
@@ -144,13 +149,19 @@ export function progressText(job: Job, facts: Facts, width: number): string {
   const again = attempt.number > 1 ? ` attempt ${attempt.number}` : ''
   const doubt = isDoubtful(job, facts) ? ' ?' : ''
   const fraction = gauge?.fraction ?? null
-  if (fraction === null) return `${formatClock(underWay)} under way${again}${doubt}`
+  if (fraction === null) {
+    const words = `${formatClock(underWay)} under way${again}${doubt}`
+    return words.length <= width ? words : `${formatClock(underWay)}${again}${doubt}`
+  }
   const knownAt = gauge ? gauge.at - since : 0
   const hasBasis = gauge?.phase === 'running' && fraction >= BASIS_FRACTION && fraction < 1 && knownAt >= BASIS_MS
   const left = (knownAt / fraction) * (1 - fraction) - (facts.now - (gauge?.at ?? facts.now))
   const time = hasBasis && left > 0 && !doubt ? `${formatClock(left)} left` : formatClock(underWay)
-  const words = ` ${String(Math.floor(fraction * 100)).padStart(2)} % ${time}${again}${doubt}`
-  return `${bar(fraction, Math.max(3, Math.min(20, width - words.length)))}${words}`
+  const percents = ` ${String(Math.floor(fraction * 100)).padStart(2)} %`
+  const all = `${percents} ${time}${again}${doubt}`
+  const words = all.length <= width - BAR_MIN ? all : `${percents}${again}${doubt}`
+  const room = width - Math.max(WORDS_WIDTH, words.length)
+  return `${bar(fraction, Math.max(BAR_MIN, Math.min(BAR_MAX, room)))}${words}`
 }
 
 /** Since the first attempt until the end: what the job took, not what it waited. */

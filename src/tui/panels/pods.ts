@@ -21,13 +21,13 @@ export function podColumns(facts: Facts): Column<Pod>[] {
   return [
     { id: 'pod', title: 'POD', min: 8, max: 10, drop: 0, cell: pod => ({ text: pod.id, ink: 'strong' }) },
     { id: 'status', title: 'STATUS', min: 11, max: 12, drop: 0, cell: pod => stateCell(pod) },
-    { id: 'job', title: 'JOB', min: 18, max: 44, drop: 0, grow: 2, cell: (pod, width) => workCell(pod, facts, width) },
     { id: 'gpu', title: 'TYPE', min: 9, max: 16, drop: 2, cell: pod => ({ text: gpuName(pod), ink: 'plain' }) },
+    { id: 'job', title: 'JOB', min: 18, max: 44, drop: 0, grow: 2, cell: (pod, width) => workCell(pod, facts, width) },
     { id: 'util', title: 'GPU', min: 5, max: 18, drop: 4, grow: 1, cell: (pod, width) => gpuCell(pod, facts, width) },
     { id: 'vram', title: 'VRAM', min: 8, max: 9, drop: 6, cell: pod => vramCell(pod, facts) },
     { id: 'port', title: 'PORT', min: 5, max: 5, drop: 5, right: true, cell: portCell },
     { id: 'age', title: 'AGE', min: 7, max: 8, drop: 7, right: true, cell: pod => ageCell(pod, facts) },
-    { id: 'rate', title: '$/H', min: 6, max: 7, drop: 3, right: true, cell: pod => rateCell(pod) },
+    { id: 'rate', title: '$/H', min: 7, max: 7, drop: 3, right: true, cell: pod => rateCell(pod) },
     { id: 'cost', title: 'COST', min: 7, max: 8, drop: 1, right: true, cell: pod => costCell(pod, facts) },
   ]
 }
@@ -62,8 +62,9 @@ export function podWork(pod: Pod, facts: Facts, width: number): string {
     return `${bar(reached / STAGES.length, width >= 24 ? STAGES.length : 3)} ${podWaits(pod, facts)}`
   }
   if (pod.status === 'stopped') return 'paused; its disk is billed'
-  if (pod.linkLostAt !== null) return `no contact for ${formatClock(now - pod.linkLostAt)}${jobOf(pod, facts, ' · ')}`
-  if (pod.jobKey) return jobOf(pod, facts, '')
+  const job = pod.jobKey ? facts.fleet.jobs.get(pod.jobKey)?.spec.jobId : undefined
+  if (pod.linkLostAt !== null) return `${job ? `${job} · ` : ''}no contact for ${formatClock(now - pod.linkLostAt)}`
+  if (job) return job
   return pod.idleSince === null ? '' : `idle for ${formatClock(now - pod.idleSince)}`
 }
 
@@ -73,11 +74,6 @@ export function podWaits(pod: Pod, facts: Facts): string {
   if (pod.status === 'requested') return `requested ${time} ago`
   const note = facts.gauges.pods.get(pod.id)?.note
   return `${time} ${note ?? (pod.stage ? STAGE_WORDS[pod.stage] : 'waits for a machine')}`
-}
-
-function jobOf(pod: Pod, facts: Facts, before: string): string {
-  const job = pod.jobKey ? facts.fleet.jobs.get(pod.jobKey) : undefined
-  return job ? `${before}${job.spec.jobId}` : ''
 }
 
 function ageCell(pod: Pod, facts: Facts): Cell {

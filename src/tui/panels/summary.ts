@@ -3,12 +3,15 @@ import { mayBill } from '../../domain/pod.ts'
 import { type CauseTotal, type Failure, type Review, reviewOf } from '../../domain/review.ts'
 import { formatBytes, formatClock, formatUsd } from '../../domain/units.ts'
 import { type Facts, type Model, sinceEvent } from '../model.ts'
-import { frame, put, type Region, type Screen } from '../screen.ts'
+import { frame, type Region, type Screen } from '../screen.ts'
 import { RUN_WORDS, runToSum } from '../state.ts'
 import type { Line } from '../story.ts'
-import { clean, cut, plural, wrap } from '../text.ts'
+import { clean, plural, wrap } from '../text.ts'
+import { drawLines, wrapParts } from './lines.ts'
 
 const BAR = 16
+const BAR_NARROW = 8
+const NARROW = 64
 /** Names of more jobs are in the report. */
 const NAMES_MAX = 8
 
@@ -18,13 +21,7 @@ const GAP = plain('')
 
 export function drawSummary(screen: Screen, region: Region, facts: Facts, model: Model): void {
   const inside = frame(screen, region, 'summary')
-  const lines = summaryLines(facts, inside.width)
-  const top = Math.max(0, Math.min(model.summaryTop ?? 0, lines.length - inside.height))
-  for (const [row, line] of lines.slice(top, top + inside.height).entries())
-    put(screen, inside.x, inside.y + row, cut(line.text, inside.width), screen.ink[line.ink])
-  const below = lines.length - top - inside.height
-  if (below > 0)
-    put(screen, region.x + 2, region.y + region.height - 1, ` ${plural(below, 'more line')} ↓ `, screen.ink.dim)
+  drawLines(screen, region, inside, summaryLines(facts, inside.width), model.summaryTop ?? 0)
 }
 
 /** All lines, cleaned; [] when no run is over. */
@@ -35,12 +32,14 @@ export function summaryLines(facts: Facts, width: number): Line[] {
   const review = sinceEvent(facts, `review ${run.id}`, () => reviewOf(facts.fleet, run, facts.now))
   const { failures } = review
   return [
-    ...verdict(review),
+    ...verdict(review).flatMap(({ text, ink }) => wrapParts(text, width).map(line => ({ text: line, ink }))),
     page ? { text: clean(`▸ v opens ${page}`), ink: 'key' } : plain('the report is being written …'),
     ...(failures.length > 0
       ? [GAP, head('what failed, by cause'), ...failures.flatMap(one => failureLines(one, width))]
       : []),
-    ...(review.total > 0 ? [GAP, head('where the money went'), ...moneyLines(review)] : []),
+    ...(review.total > 0
+      ? [GAP, head('where the money went'), ...moneyLines(review, width < NARROW ? BAR_NARROW : BAR)]
+      : []),
     ...fileLines(review),
   ]
 }
@@ -87,11 +86,11 @@ function failureLines({ message, hint, jobs, recovered, attempts, pods, micro }:
   return lines
 }
 
-function moneyLines({ causes, total }: Review): Line[] {
+function moneyLines({ causes, total }: Review, barWidth: number): Line[] {
   return causes.map(({ cause, sense, ms, micro }: CauseTotal): Line => {
     const share = total > 0 ? micro / total : 0
-    const filled = Math.round(share * BAR)
-    const bar = '▓'.repeat(filled) + '░'.repeat(BAR - filled)
+    const filled = Math.round(share * barWidth)
+    const bar = '▓'.repeat(filled) + '░'.repeat(barWidth - filled)
     const percents = `${Math.round(share * 100)} %`.padStart(5)
     const text = `  ${cause.padEnd(9)} ${bar} ${percents} ${formatUsd(micro).padStart(8)} ${formatClock(ms).padStart(8)}  ${sense === 'work' ? '' : sense}`
     return { text, ink: sense === 'work' ? 'busy' : sense === 'waste' ? 'wait' : 'plain' }
