@@ -1,16 +1,30 @@
 // How the tests run: real processes, sockets and files on two cores, so few workers and generous limits.
 import { defineConfig } from 'vitest/config'
 
+/** What these change of their process, they put back. */
+const PURE = ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts']
+
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/bench/**', 'test/guard/**', 'node_modules/**'],
     // Tests start servers, change the environment and end processes: a process of its own for each file.
     pool: 'forks',
     // Many wait for a process or a link to end: a third fills two cores.
     maxWorkers: 3,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Of a test that hangs, not of one that is slow on a busy machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'world',
+          include: ['test/**/*.test.ts'],
+          exclude: [...PURE, 'test/bench/**', 'test/guard/**', 'node_modules/**'],
+        },
+      },
+      // A third of the time of these short tests was the start of their processes.
+      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
+    ],
   },
 })

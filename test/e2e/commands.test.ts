@@ -17,7 +17,7 @@ const detach = async (world: World, ...args: string[]) => {
 const started = (world: World, attempt: number) => world.event('attempt.started', event => event.attempt === attempt)
 
 test.concurrent('a detached run is seen, read and opened through its tunnel by other commands', () =>
-  inWorld({ firstPort: 12_400, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_400, stepMs: 1000 }, async world => {
     const call = clientOf({ ...forever, description: world.cloud.access })
     const foreign = {
       name: 'somebody-else',
@@ -91,7 +91,7 @@ test.concurrent('a detached run is seen, read and opened through its tunnel by o
   }))
 
 test.concurrent('a killed pod is proven gone and its job goes on elsewhere; a stopped one is kept and says what it costs', () =>
-  inWorld({ firstPort: 12_420, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_420, stepMs: 1000 }, async world => {
     world.job('pan')
     await detach(world)
     await started(world, 1)

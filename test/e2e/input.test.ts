@@ -173,7 +173,7 @@ describe('job files', () => {
 
 describe('signals', () => {
   it.concurrent('a second ctrl-c does not wait for a cloud that is gone, names the pods and ends with 6', () =>
-    inWorld({ firstPort: 13_040, stepMs: 200, cloud: 'by itself' }, async world => {
+    inWorld({ firstPort: 13_040, stepMs: 1000, cloud: 'by itself' }, async world => {
       world.job('pan')
       const running = world.start(['run', 'jobs', '--yes', '--json'])
       await world.event('attempt.started')

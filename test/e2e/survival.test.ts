@@ -30,7 +30,7 @@ test.concurrent('killed in the middle and started again, it goes on with the sam
   }))
 
 test.concurrent('ctrl-c in plain mode ends every pod before it leaves', () =>
-  inWorld({ firstPort: 12_320, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_320, stepMs: 1000 }, async world => {
     world.job('pan-1')
     world.job('pan-2')
     const running = world.start(['run', 'jobs', '--yes', '--plain', '--max-pods', '2'])
@@ -43,7 +43,7 @@ test.concurrent('ctrl-c in plain mode ends every pod before it leaves', () =>
   }))
 
 test.concurrent('ctrl-c also ends the pods of an engine that died before', () =>
-  inWorld({ firstPort: 12_380, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_380, stepMs: 1000 }, async world => {
     world.job('pan')
     const killed = world.start(['run', 'jobs', '--yes', '--plain'])
     await world.event('attempt.started')
@@ -57,7 +57,7 @@ test.concurrent('ctrl-c also ends the pods of an engine that died before', () =>
   }))
 
 test.concurrent('ctrl-c twice does not wait for a provider that is silent: it says what may be billed, and goes on alone', () =>
-  inWorld({ firstPort: 12_740, stepMs: 200 }, async world => {
+  inWorld({ firstPort: 12_740, stepMs: 1000 }, async world => {
     world.job('pan')
     const running = world.start(['run', 'jobs', '--yes', '--plain'])
     await world.event('attempt.started')

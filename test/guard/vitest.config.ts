@@ -2,7 +2,7 @@
 import { defineConfig } from 'vitest/config'
 import shared from '../vitest.config.ts'
 
-const { root, ...test } = { root: shared.root, ...shared.test }
+const { root, test: { projects: _, ...test } = {} } = shared
 
 export default defineConfig({
   root,
