@@ -1,39 +1,9 @@
 // The real engine in seeded worlds: virtual time, weather, commands and crashes. A failure names its seed; the same seed fails the same way.
 import { describe, expect, test } from 'vitest'
 import { BEGINNING } from './clock.ts'
+import { ALL_DONE, jobNamed, play, pods, runStatus, statuses } from './play.ts'
 import type { Weather } from './weather.ts'
-import { createWorld, RUN, type World, type WorldOptions } from './world.ts'
-
-const seeds = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
-const statuses = (world: World) => [...world.fleet.jobs.values()].map(job => job.status)
-const pods = (world: World) => [...world.fleet.pods.values()]
-const runStatus = (world: World) => [...world.fleet.runs.values()][0]?.status
-const jobNamed = (world: World, jobId: string) => world.fleet.jobs.get(`${RUN}/${jobId}`)
-const ALL_DONE = Array(6).fill('completed')
-
-/** Plays `count` worlds; what went wrong in any of them comes back with its seed, all of it in one failure. */
-async function play(
-  count: number,
-  options: (seed: number) => Omit<WorldOptions, 'seed'>,
-  more: { arrange?: (world: World) => void; expects?: (world: World) => void } = {},
-): Promise<World[]> {
-  const worlds: World[] = []
-  const wrongs: string[] = []
-  for (const seed of seeds(count)) {
-    const world = createWorld({ seed, ...options(seed) })
-    more.arrange?.(world)
-    await world.play()
-    worlds.push(world)
-    for (const wrong of world.wrongs) wrongs.push(`seed ${seed}: ${wrong}`)
-    try {
-      more.expects?.(world)
-    } catch (error) {
-      wrongs.push(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`)
-    }
-  }
-  expect(wrongs.slice(0, 12).join('\n')).toBe('')
-  return worlds
-}
+import { createWorld, RUN, type World } from './world.ts'
 
 /** A lease that outlasts every time without an engine. */
 const PATIENT = { leaseMs: 600_000 }
@@ -411,93 +381,6 @@ describe('when a person is needed', () => {
   test('a refused key of the bucket at work ends the run, and no pod waits on the meter for the person', async () => {
     await play(5, () => ({ jobs: 3, podsMax: 2, weather: { operatorFault: 1 } }), {
       expects: world => expect(runStatus(world)).toBe('needs_operator'),
-    })
-  })
-})
-
-describe('when files are on their way out', () => {
-  test('a bucket that is busy delays the completion and loses nothing', async () => {
-    await play(20, seed => ({ weather: { publishFails: 0.7 }, crashEvery: seed % 2 ? 20 : 0 }), {
-      expects: world => expect(statuses(world)).toEqual(ALL_DONE),
-    })
-  })
-
-  test('a target that cannot be written fails its job and no other', async () => {
-    await play(10, () => ({}), {
-      arrange(world) {
-        world.refusedTarget = 'job-3'
-      },
-      expects(world) {
-        expect(statuses(world)).toEqual(ALL_DONE.map((done, at) => (at === 2 ? 'failed' : done)))
-        expect(jobNamed(world, 'job-3')?.fault?.code).toBe('target_unwritable')
-      },
-    })
-  })
-})
-
-describe('a lease in the bucket', () => {
-  const renewed: Partial<Weather> = { renewFails: 0.5 }
-  const leftOf = (world: World) =>
-    [...world.leases].filter(name => pods(world).every(pod => pod.name !== name || pod.goneAt))
-
-  test('goes when its pod is gone, also where the pod went while no engine lived', async () => {
-    const worlds = await play(20, seed => ({ weather: { ...renewed, vanishes: 0.3 }, crashEvery: seed % 2 ? 10 : 0 }), {
-      expects: world => expect(leftOf(world)).toEqual([]),
-    })
-    expect(worlds.some(world => world.crashes > 0)).toBe(true)
-  })
-
-  test('stays for the next engine where the bucket refuses, and the run ends all the same', async () => {
-    let left = 0
-    await play(10, () => ({ weather: renewed, jobs: 1 }), {
-      arrange(world) {
-        world.once(
-          event => event.type === 'job.completed',
-          () => {
-            world.bucketRefuses = true
-            return undefined
-          },
-        )
-      },
-      expects(world) {
-        left += leftOf(world).length
-        expect(runStatus(world)).toBe('completed')
-      },
-    })
-    expect(left).toBeGreaterThan(0)
-  })
-})
-
-describe('when somebody changes what lies in the bucket', () => {
-  test('its job fails with the name of the object, and is done again when a person asks', async () => {
-    await play(10, () => ({}), {
-      arrange(world) {
-        world.changedJob = 'job-3'
-        world.once(
-          event => event.type === 'job.failed',
-          () => [{ type: 'job.retry_requested', jobKey: `${RUN}/job-3` }],
-        )
-      },
-      expects(world) {
-        const failed = world.events.find(event => event.type === 'job.failed')
-        expect(failed).toMatchObject({ jobKey: `${RUN}/job-3`, fault: { kind: 'job', code: 'object_changed' } })
-        expect(statuses(world)).toEqual(ALL_DONE)
-        expect(jobNamed(world, 'job-3')?.attempts).toHaveLength(2)
-      },
-    })
-  })
-})
-
-describe('when the bucket refuses the key at the end', () => {
-  test('jobs fail as needing the operator, and their files stay in the journal', async () => {
-    await play(5, () => ({ jobs: 2 }), {
-      arrange(world) {
-        world.bucketRefuses = true
-      },
-      expects(world) {
-        expect(runStatus(world)).toBe('needs_operator')
-        for (const job of world.fleet.jobs.values()) expect(job.attempts.at(-1)?.artifacts).toHaveLength(2)
-      },
     })
   })
 })

@@ -349,7 +349,7 @@ export function createCourier(world: PodWorld): Courier {
       for (const { key, sha256 } of artifacts) shelf.set(key, sha256)
       return artifacts
     },
-    async publish(spec, artifacts) {
+    async publish(spec, artifacts, replace) {
       await clock.sleep(chance.between(50, 500))
       if (chance.happens(cloud.weather.publishFails)) throw fault('transient', 'bucket_busy')
       if (world.bucketRefuses) throw fault('operator', 'bucket_key_refused')
@@ -358,8 +358,14 @@ export function createCourier(world: PodWorld): Courier {
       if (world.refusedTarget === spec.jobId) throw fault('job', 'target_unwritable')
       for (const artifact of artifacts)
         if (shelf.get(artifact.key) !== artifact.sha256) forbid(`${artifact.key} is published and not stored`)
-      return artifacts.map(({ file, sha256, bytes }) => {
-        const path = `/outputs/${spec.jobId}/${file}`
+      const pathOf = ({ file }: Artifact) => `/outputs/${spec.jobId}/${file}`
+      for (const artifact of artifacts) {
+        const there = world.targets.get(pathOf(artifact)) ?? artifact.sha256
+        if (there !== artifact.sha256 && !replace(pathOf(artifact), there)) throw fault('job', 'output_exists')
+      }
+      return artifacts.map(artifact => {
+        const { sha256, bytes } = artifact
+        const path = pathOf(artifact)
         world.targets.set(path, sha256)
         return { name: 'picture', path, url: null, bytes, sha256 }
       })
