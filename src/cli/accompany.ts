@@ -33,27 +33,30 @@ export async function accompany(
   const over = closed(follow, runId)
   let interruptedAt: number | null = null
   let quietWait = () => {}
+  // Words would lie on a painted screen, whose banners say the same.
+  let isPainted = mode === 'screen'
+  const say = (text: string) => void (isPainted || process.stderr.write(text))
   const { promise: gone, resolve: hangUp } = Promise.withResolvers<'background' | 'interrupted'>()
   const cancel = () => {
     // Asked twice, a provider that does not answer is not waited for: the background goes on until the pods are gone.
     if (interruptedAt !== null && systemClock.now() - interruptedAt >= TWICE_MS) hangUp('interrupted')
     if (interruptedAt !== null) return
     interruptedAt = systemClock.now()
-    if (mode !== 'screen') process.stderr.write('interrupted: ending every pod of the run\n')
+    if (mode !== 'screen') say('interrupted: ending every pod of the run\n')
     try {
       follow.command(open().map(id => ({ type: 'run.cancel_requested', runId: id })))
     } catch (error) {
       // The next ctrl-c tries again.
       if (!isOfJournal(error)) throw error
       interruptedAt = null
-      process.stderr.write(`not cancelled: ${error.message}\n`)
+      say(`not cancelled: ${error.message}\n`)
       return
     }
     quietWait = every(WAIT_MS, () => {
       const theRun = follow.fleet.runs.get(runId)
       const names = theRun ? podsOfRun(follow.fleet, theRun).filter(mayBill) : []
       if (names.length === 0) return
-      process.stderr.write(
+      say(
         `no proof yet that ${names.map(pod => pod.name).join(', ')} ended; ctrl-c again leaves that to the background\n`,
       )
     })
@@ -71,6 +74,7 @@ export async function accompany(
       const shown = screen(follow, home, runId, { readonly: false, ...look })
       const left = await Promise.race([shown.left, gone])
       shown.close()
+      isPainted = false
       if (left === 'interrupted') return left
       if (left === 'background' || left === 'viewer') return 'background'
       if (left === 'drain') follow.command(open().map(id => ({ type: 'run.drain_requested', runId: id })))

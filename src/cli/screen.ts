@@ -18,6 +18,8 @@ const REFRESH_MS = 250
 const LOOK_MS = 1000
 /** Half-block cells: wider pictures would not be seen any better. */
 const PREVIEW_WIDTH = 64
+/** Some kilobytes each: who walks through thousands of jobs has the last ones at hand. */
+const PREVIEWS_MAX = 100
 
 export type ScreenOptions = { readonly: boolean; ascii: boolean; mouse: boolean }
 
@@ -153,6 +155,8 @@ function createPreviews(home: Home): (jobKey: string) => Picture | null {
     if (mtimeMs === undefined) return null
     const present = known.get(jobKey)
     if (present?.mtimeMs !== mtimeMs) {
+      const [oldest = jobKey] = known.keys()
+      if (!present && known.size >= PREVIEWS_MAX) known.delete(oldest)
       known.set(jobKey, { mtimeMs, picture: present?.picture ?? null })
       void pixelsOf(readFileSync(path), PREVIEW_WIDTH).then(picture => known.set(jobKey, { mtimeMs, picture }))
     }

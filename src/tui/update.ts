@@ -9,7 +9,7 @@ import type { Dialog, Effect, Facts, LogPage, Model, Page, PanelName } from './m
 import { REFRESHES_MS } from './model.ts'
 import { jobOrder, podOrder } from './order.ts'
 import { LINGER_MS } from './panels/banner.ts'
-import { detailLines, sshLine, wordsWidth } from './panels/detail.ts'
+import { detailLines, pictureOf, sshLine, wordsWidth } from './panels/detail.ts'
 import { asksOnLeave } from './panels/dialog.ts'
 import { eventsTop, shownEvents } from './panels/events.ts'
 import { helpScroll } from './panels/footer.ts'
@@ -307,7 +307,7 @@ function moved(action: Action, context: Context): Model {
     return { ...model, helpTop: Math.max(0, Math.min(helpScroll(model, facts), model.helpTop + step)) }
   if (page?.type === 'log') return { ...model, page: moveLog(page, step, facts, rows, model.width) }
   if (page?.type === 'details') {
-    const width = wordsWidth(page.subject, facts, { width: model.width - FRAME_WIDTH, height: rows })
+    const width = wordsWidth(pictureOf(page.subject, facts), { width: model.width - FRAME_WIDTH, height: rows })
     const last = Math.max(0, detailLines(page.subject, facts, width).length - rows)
     return { ...model, page: { ...page, top: Math.max(0, Math.min(last, page.top + step)) } }
   }

@@ -93,6 +93,20 @@ test.concurrent('a run that is over says so, and leaves with enter', () =>
     expect(t.text()).toMatch(/^report: out\/report\.html/m)
   }))
 
+test.concurrent('a screen that is interrupted from outside shows how all is ended, and gives the terminal back', () =>
+  inWorld({ firstPort: 12_680, stepMs: 150 }, async world => {
+    world.job('pan')
+    const t = openTerminal(world, ['run', 'jobs', '--yes'], 80, 24)
+    await t.until(/›pan +pod-0001 +⟳ rendering/)
+    t.kill('SIGINT')
+    await t.until(/summary[\s\S]*⊘ cancelled · 0 of 1 job done, 1 cancelled[\s\S]*all proven gone/)
+    t.press('\r')
+    expect(await t.ended).toBe(130)
+    t.expectRestored()
+    await world.alone()
+    expect((await world.cloud.status()).pods).toEqual([])
+  }))
+
 test.concurrent('a screen that is killed leaves a usable terminal, and costs its run nothing', () =>
   inWorld({ firstPort: 12_660, stepMs: 25 }, async world => {
     world.job('pan')

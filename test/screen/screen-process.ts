@@ -31,11 +31,12 @@ const beating = setInterval(() => {
   if (kind === 'beating' && ++beats % 5 === 0) tell({ beat: beats })
 }, 10)
 beating.unref()
-if (kind === 'hungry') keepTerminal()
+if (kind === 'hungry' || kind === 'kept') keepTerminal()
 
 // Before the first paint: the test signals as soon as it sees one.
 let dashboard: Dashboard | null = null
 for (const [signal, number] of [
+  ['SIGINT', 2],
   ['SIGTERM', 15],
   ['SIGHUP', 1],
 ] as const)

@@ -155,6 +155,7 @@ test('names and log lines from outside are text, whatever they contain', { timeo
 })
 
 for (const [signal, code] of [
+  ['SIGINT', 130],
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ] as const)
@@ -163,6 +164,16 @@ for (const [signal, code] of [
     await t.until(/›job-001/)
     t.signal(signal)
     expect((await t.ended()).code).toBe(code)
+    await expectRestored(t)
+  })
+
+for (const signal of ['SIGQUIT', 'SIGUSR2', 'SIGKILL'])
+  test(`${signal}, which nobody hears, leaves a usable terminal`, { timeout: TIMEOUT_MS }, async () => {
+    const t = open(['kept'])
+    await t.until(/›job-001/)
+    t.signal(signal)
+    await t.ended()
+    await t.until(() => !t.isAlternate())
     await expectRestored(t)
   })
 

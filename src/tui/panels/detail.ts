@@ -59,12 +59,7 @@ export function drawPane(screen: Screen, region: Region, facts: Facts, model: Mo
 }
 
 /** What a picture leaves of a frame's inside for words, in cells. */
-export function wordsWidth(
-  subject: Subject,
-  facts: Facts,
-  { width, height }: Pick<Region, 'width' | 'height'>,
-): number {
-  const picture = pictureOf(subject, facts)
+export function wordsWidth(picture: Picture | null, { width, height }: Pick<Region, 'width' | 'height'>): number {
   if (!picture) return width
   // Half a cell row a pixel: the height decides, but never more than 40 % of the width.
   const wanted = Math.ceil((picture.width / Math.max(1, picture.height)) * height * 2)
@@ -74,7 +69,7 @@ export function wordsWidth(
 /** The picture at the right, where there is one; answers the width left for words. */
 function drawPreview(screen: Screen, region: Region, inside: Region, facts: Facts, subject: Subject): number {
   const picture = pictureOf(subject, facts)
-  const width = wordsWidth(subject, facts, inside)
+  const width = wordsWidth(picture, inside)
   if (!picture) return width
   const columns = inside.width - width - PICTURE_EDGE
   const x = inside.x + width + PICTURE_EDGE
@@ -86,7 +81,7 @@ function drawPreview(screen: Screen, region: Region, inside: Region, facts: Fact
   return width
 }
 
-function pictureOf(subject: Subject, facts: Facts): Picture | null {
+export function pictureOf(subject: Subject, facts: Facts): Picture | null {
   const jobKey = 'jobKey' in subject ? subject.jobKey : facts.fleet.pods.get(subject.podId)?.jobKey
   return jobKey ? facts.preview(jobKey) : null
 }
