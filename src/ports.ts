@@ -122,7 +122,7 @@ export type Machine = {
   /** This machine → pod; written beside, verified by sha256, renamed. Makes folders. */
   put(localPath: string, podPath: string, options?: TransferOptions): Promise<{ sha256: string; bytes: number }>
   /** pod → this machine; written beside, verified by sha256, renamed. */
-  get(podPath: string, localPath: string, options?: TransferOptions): Promise<{ sha256: string; bytes: number }>
+  get(podPath: string, localPath: string, options?: FetchOptions): Promise<{ sha256: string; bytes: number }>
   /** Where a port of the pod is reached from this machine: `http://127.0.0.1:8188`. Only ports the machine was connected with. */
   reach(podPort: number): string
   /** SHA256 fingerprint of the host key. */
@@ -144,6 +144,8 @@ export type Sampler = (
   signal: AbortSignal,
 ) => Promise<void>
 
+/** `bytesMax`: of more than this nothing is taken; fault transient `transfer_corrupt`. */
+export type FetchOptions = TransferOptions & { bytesMax?: number }
 export type TransferOptions = { signal?: AbortSignal; onBytes?: (bytes: number) => void }
 
 /** A local port held for a pod's whole life, across reconnects; connections wait up to 10 s for a machine, then end. */
@@ -229,7 +231,7 @@ export type Bucket = {
   putText(key: string, text: string, options?: { onlyNew?: boolean }): Promise<boolean>
   head(key: string): Promise<BucketHead | null>
   /** Written beside and renamed; resumes a `.part` file; the sha256 of what arrived comes back. */
-  get(key: string, localPath: string, options?: TransferOptions): Promise<{ sha256: string; bytes: number }>
+  get(key: string, localPath: string, options?: FetchOptions): Promise<{ sha256: string; bytes: number }>
   list(prefix: string): Promise<{ key: string; bytes: number }[]>
   delete(key: string): Promise<void>
   /** A short-lived URL for one object and verb; null where the bucket has none (then files go over SSH). */

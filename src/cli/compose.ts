@@ -1,6 +1,6 @@
 // The composition root: settings → the edges an engine is handed.
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
@@ -34,7 +34,10 @@ export async function compose(home: Home, store: Store): Promise<EngineOptions &
   const key = await keyOf(home)
   const dialer = createDialer({ privateKey: key.privateKey })
   const { bucket, bucketName } = await openBucket(home, sandbox)
-  const courier = createCourier({ bucket, bucketName, tempDir: join(home.dir, 'transfer'), clock })
+  const tempDir = join(home.dir, 'transfer')
+  // Of an engine that was killed: nobody goes on with that.
+  rmSync(tempDir, { recursive: true, force: true })
+  const courier = createCourier({ bucket, bucketName, tempDir, clock })
   const image = settings.pod?.image ?? ''
   const volume =
     settings.pod?.volume_name && !sandbox

@@ -4,10 +4,8 @@
 //
 // Everything that comes from the pod is compared with what the pod itself said of it: it can leave wrong files of its own job, as it
 // always could, and nothing under another key than this attempt's.
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Fault } from '../domain/fault.ts'
 import type { Artifact } from '../domain/job.ts'
@@ -17,6 +15,7 @@ import { planned } from './transfer-collect.ts'
 import { stopIfAborted } from './transfer-fault.ts'
 import { publishManifest, readManifest } from './transfer-manifest.ts'
 import { readTar, type TarEntry } from './transfer-tar.ts'
+import { withTemp } from './transfer-temp.ts'
 import { nameRefusal, tamed } from './untrusted.ts'
 
 export async function adopt(
@@ -29,11 +28,10 @@ export async function adopt(
   if (earlier || !left) return earlier
   const files = left.files.map(file => ({ ...file, file: tamed(file.file) }))
   if (files.some(({ file }) => nameRefusal(file) !== null)) return null
-  const here = join(setting.tempDir, randomUUID())
-  try {
+  return withTemp(setting, async here => {
     // Looked at first: whoever has the pod could have put anything there, of any size.
     if ((await setting.bucket.head(left.tar.key))?.bytes !== left.tar.bytes) throw corrupt(left.tar.key)
-    const got = await setting.bucket.get(left.tar.key, here, { signal })
+    const got = await setting.bucket.get(left.tar.key, here, { signal, bytesMax: left.tar.bytes })
     if (got.sha256 !== left.tar.sha256) throw corrupt(left.tar.key)
     const table = new Map((await readTar(here)).map(entry => [entry.path, entry]))
     const facts = files.map(({ bytes, sha256 }) => ({ bytes, sha256, md5: null }))
@@ -42,14 +40,14 @@ export async function adopt(
       stopIfAborted(signal)
       const entry = table.get(podPath)
       if (entry?.bytes !== artifact.bytes) throw corrupt(left.tar.key)
-      if ((await unpack(here, entry, `${here}.file`)) !== artifact.sha256) throw corrupt(left.tar.key)
-      await setting.bucket.put(artifact.key, `${here}.file`, { sha256: artifact.sha256, signal })
+      await withTemp(setting, async file => {
+        if ((await unpack(here, entry, file)) !== artifact.sha256) throw corrupt(left.tar.key)
+        await setting.bucket.put(artifact.key, file, { sha256: artifact.sha256, signal })
+      })
       artifacts.push(artifact)
     }
     return await publishManifest(setting, task, artifacts)
-  } finally {
-    for (const suffix of ['', '.part', '.file']) await rm(`${here}${suffix}`, { force: true })
-  }
+  })
 }
 
 /** Its digest. */

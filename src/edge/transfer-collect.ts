@@ -2,9 +2,6 @@
 //
 //   looked at ──▶ uploaded (signed PUT, signed parts, or over SSH) ──▶ compared with the pod's digest ──▶ stored
 //   all stored ──▶ a refused name? the attempt fails, with the good files kept ──▶ else manifest
-import { randomUUID } from 'node:crypto'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import type { Artifact } from '../domain/job.ts'
 import type { CollectOn, Machine, PodFile, Task } from '../ports.ts'
@@ -15,6 +12,7 @@ import { attemptFolder, publishManifest, readManifest } from './transfer-manifes
 import { isUnreachable, type PodFacts, probe } from './transfer-pod.ts'
 import { meter } from './transfer-progress.ts'
 import { type Sending, sendToBucket } from './transfer-send.ts'
+import { withTemp } from './transfer-temp.ts'
 import { nameRefusal, podPathRefusal, shownName, tamed } from './untrusted.ts'
 
 const TRIES = 3
@@ -140,26 +138,19 @@ async function overBucket(setting: Setting, sending: Sending): Promise<boolean> 
 async function readBack(setting: Setting, key: string, fact: PodFacts, signal: AbortSignal): Promise<boolean> {
   // Another size, or nothing there although the upload was confirmed: not worth reading.
   if ((await setting.bucket.head(key))?.bytes !== fact.bytes) return false
-  const here = join(setting.tempDir, randomUUID())
-  try {
-    return (await setting.bucket.get(key, here, { signal })).sha256 === fact.sha256
-  } finally {
-    await rm(here, { force: true })
-  }
+  const { sha256 } = await withTemp(setting, here => setting.bucket.get(key, here, { signal }))
+  return sha256 === fact.sha256
 }
 
 async function overSsh(setting: Setting, { machine, podPath, key, fact, onBytes, signal }: Sending): Promise<void> {
-  const here = join(setting.tempDir, randomUUID())
-  try {
-    const got = await machine.get(podPath, here, { signal, onBytes: bytes => onBytes(bytes / 2) })
+  await withTemp(setting, async here => {
+    const half = (bytes: number) => onBytes(bytes / 2)
+    const got = await machine.get(podPath, here, { signal, onBytes: half, bytesMax: fact.bytes })
     if (got.sha256 !== fact.sha256)
       throw new Fault({ kind: 'transient', code: 'upload_corrupt', message: `${podPath} changed while it was read` })
-    const half = (bytes: number) => onBytes((fact.bytes + bytes) / 2)
-    await setting.bucket.put(key, here, { sha256: fact.sha256, signal, onBytes: half })
-  } finally {
-    await rm(here, { force: true })
-    await rm(`${here}.part`, { force: true })
-  }
+    const rest = (bytes: number) => half(fact.bytes + bytes)
+    await setting.bucket.put(key, here, { sha256: fact.sha256, signal, onBytes: rest })
+  })
 }
 
 function missing(file: PodFile): never {

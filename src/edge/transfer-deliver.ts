@@ -3,18 +3,18 @@
 //   looked at ──right content──▶ there
 //     └──▶ in the bucket (one upload at a time for each digest) ──curl──▶ verified ──▶ there
 //                                              └── pod cannot reach the bucket ──SSH──▶ there
-import { randomUUID } from 'node:crypto'
-import { rm, stat } from 'node:fs/promises'
-import { join, posix } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { posix } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import type { InputFile } from '../domain/job.ts'
-import type { Bucket, BucketHead, Courier, Machine } from '../ports.ts'
+import type { BucketHead, Courier, Machine } from '../ports.ts'
 import type { Setting } from './transfer.ts'
 import { changedFault, stopIfAborted, unreadableFault } from './transfer-fault.ts'
 import { inLanes } from './transfer-lanes.ts'
 import { fetchUrl, isUnreachable, probe } from './transfer-pod.ts'
 import { meter } from './transfer-progress.ts'
 import { bucketKey } from './transfer-target.ts'
+import { withTemp } from './transfer-temp.ts'
 import { podPathRefusal, shownName } from './untrusted.ts'
 
 type Wanted = {
@@ -148,15 +148,11 @@ async function overSsh(
   signal: AbortSignal,
 ): Promise<void> {
   if (file.isLocal) return checked(file, await machine.put(file.source, file.target, { signal, onBytes }))
-  const here = join(setting.tempDir, randomUUID())
-  try {
-    const bucket: Bucket = setting.bucket
-    await bucket.get(file.key, here, { signal, onBytes: bytes => onBytes(bytes / 2) })
+  await withTemp(setting, async here => {
+    await setting.bucket.get(file.key, here, { signal, onBytes: bytes => onBytes(bytes / 2) })
     const sent = await machine.put(here, file.target, { signal, onBytes: bytes => onBytes((file.bytes + bytes) / 2) })
     checked(file, sent)
-  } finally {
-    await rm(here, { force: true })
-  }
+  })
 }
 
 function checked(file: Wanted, sent: { sha256: string }): void {

@@ -26,6 +26,12 @@ export function unreadableFault(path: string, cause: unknown): Fault {
   )
 }
 
+/** Fault transient: there is more than there can be; whoever has a pod could send without end. */
+export function tooLargeFault(what: string, bytesMax: number): Fault {
+  const message = `${what} has more than the ${bytesMax} bytes that it should have`
+  return new Fault({ kind: 'transient', code: 'transfer_corrupt', message })
+}
+
 /** Fault operator: this machine's disk does not take a file. */
 export function unwritableFault(path: string, cause: unknown): Fault {
   const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error'

@@ -1,12 +1,11 @@
 // What an attempt stored, written last and only once: `out/<run>/<job>/<attempt>/manifest.json`.
-import { randomUUID } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { Fault } from '../domain/fault.ts'
 import type { Artifact } from '../domain/job.ts'
 import type { Task } from '../ports.ts'
 import type { Setting } from './transfer.ts'
 import { inLanes } from './transfer-lanes.ts'
+import { withTemp } from './transfer-temp.ts'
 
 type Manifest = { version: 1; run: string; job: string; attempt: number; promptId: string; artifacts: Artifact[] }
 
@@ -20,15 +19,15 @@ const manifestKey = (task: Task) => `${attemptFolder(task)}/manifest.json`
 export async function readManifest(setting: Setting, task: Task): Promise<Artifact[] | null> {
   const key = manifestKey(task)
   if (!(await setting.bucket.head(key))) return null
-  const here = join(setting.tempDir, randomUUID())
+  const text = await withTemp(setting, async here => {
+    await setting.bucket.get(key, here)
+    return readFile(here, 'utf8')
+  })
   let manifest: Manifest
   try {
-    await setting.bucket.get(key, here)
-    manifest = JSON.parse(await readFile(here, 'utf8'))
-  } catch (error) {
-    throw error instanceof SyntaxError ? fenced(task) : error
-  } finally {
-    await rm(here, { force: true })
+    manifest = JSON.parse(text)
+  } catch {
+    throw fenced(task)
   }
   if (manifest.promptId !== task.promptId || !Array.isArray(manifest.artifacts)) throw fenced(task)
   await inLanes(manifest.artifacts, setting.transfersMax, async artifact => {

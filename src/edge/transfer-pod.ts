@@ -58,6 +58,9 @@ export async function sendFile(
   return { etag: lines.get('etag:')?.replaceAll('"', '') ?? null, md5: md5 && md5 !== '-' ? md5 : null }
 }
 
+/** What our scripts and curl say that anybody asks for; a pod may say anything else, and as much of it as it likes. */
+const WORDS = new Set(['curl', 'http', 'etag:', 'md5', 'done', 'differs'])
+
 /** Last value of each word, lower case: a retried request has several blocks of headers, and the last one counts. */
 async function run(
   machine: Machine,
@@ -70,7 +73,7 @@ async function run(
   const lines = new Map<string, string>()
   const onLine = (line: string) => {
     const [, word = '', value = ''] = /^(\S+)\s*(.*?)\s*$/.exec(line) ?? []
-    lines.set(word.toLowerCase(), value)
+    if (WORDS.has(word.toLowerCase())) lines.set(word.toLowerCase(), value)
     onWord(word, value)
   }
   const result = await machine.exec(script, { stdin: curlConfig(url), onLine, signal })

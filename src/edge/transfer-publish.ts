@@ -1,6 +1,5 @@
 // Bucket → the targets of a job: written beside, synced, verified, and put in place without ever replacing a stranger's file.
-import { randomUUID } from 'node:crypto'
-import { link, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { link, lstat, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import type { Artifact, JobSpec } from '../domain/job.ts'
@@ -10,6 +9,7 @@ import { digestIfThere } from './transfer-digest.ts'
 import { unwritableFault } from './transfer-fault.ts'
 import { inLanes } from './transfer-lanes.ts'
 import { bucketKey, fillTarget } from './transfer-target.ts'
+import { withTemp } from './transfer-temp.ts'
 
 type Replace = Parameters<Courier['publish']>[2]
 type Placing = { name: string; artifact: Artifact; to: string }
@@ -66,7 +66,7 @@ async function toFile(setting: Setting, placing: Placing, replace: Replace): Pro
     return published
   }
   const beside = besideOf(placing)
-  const got = await setting.bucket.get(key, beside)
+  const got = await setting.bucket.get(key, beside, { bytesMax: bytes })
   try {
     if (got.sha256 !== sha256 || got.bytes !== bytes)
       throw new Fault({ kind: 'transient', code: 'transfer_corrupt', message: `${key} arrived with other content` })
@@ -107,21 +107,19 @@ async function place(beside: string, to: string, sha256: string, replace: Replac
 }
 
 async function toBucket(setting: Setting, { name, artifact, to }: Placing, replace: Replace): Promise<Published> {
-  const { bucket, tempDir } = setting
+  const { bucket } = setting
   const { sha256, bytes } = artifact
   const key = bucketKey(setting, to)
   const published = { name, path: null, url: to, bytes, sha256 }
-  const here = join(tempDir, randomUUID())
   const digestOf = async () => {
     const head = await bucket.head(key)
-    return head && (head.sha256 ?? (await bucket.get(key, `${here}.old`)).sha256)
+    return head && (head.sha256 ?? (await withTemp(setting, old => bucket.get(key, old))).sha256)
   }
-  try {
-    const there = await digestOf()
-    if (there === sha256) return published
-    if (there && !replace(to, there)) throw exists(to)
-    await mkdir(tempDir, { recursive: true })
-    const got = await bucket.get(artifact.key, here)
+  const there = await digestOf()
+  if (there === sha256) return published
+  if (there && !replace(to, there)) throw exists(to)
+  await withTemp(setting, async here => {
+    const got = await bucket.get(artifact.key, here, { bytesMax: bytes })
     if (got.sha256 !== sha256)
       throw new Fault({
         kind: 'transient',
@@ -131,11 +129,8 @@ async function toBucket(setting: Setting, { name, artifact, to }: Placing, repla
     const isNew = there === null
     const done = await bucket.put(key, here, { sha256, onlyNew: isNew })
     if (!done && (await digestOf()) !== sha256) throw exists(to)
-    return published
-  } finally {
-    await rm(here, { force: true })
-    await rm(`${here}.old`, { force: true })
-  }
+  })
+  return published
 }
 
 /** A folder can be synced, too, on every system but Windows. */

@@ -1,6 +1,6 @@
 // What every Bucket promises, and what only one that is reached over a network can get wrong.
 import { createHash, randomBytes } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { copyFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -59,6 +59,16 @@ describe.each(bucketMakers)('a bucket: $name', ({ name, skip, open }) => {
     expect(got).toEqual({ sha256: sha('first content'), bytes: 13 })
     expect(await readFile(here('deep/er/one'), 'utf8')).toBe('first content')
     expect(await readdir(here('deep/er'))).toEqual(['one'])
+  })
+
+  test('gives nothing of an object that is larger than it should be', async () => {
+    const { bucket } = world
+    await bucket.put('a/large', await file('large', 'x'.repeat(1000)), { sha256: sha('x'.repeat(1000)) })
+    await expect(bucket.get('a/large', here('got/large'), { bytesMax: 999 })).rejects.toMatchObject({
+      data: { kind: 'transient', code: 'transfer_corrupt' },
+    })
+    expect(existsSync(here('got/large.part'))).toBe(false)
+    expect((await bucket.get('a/large', here('got/large'), { bytesMax: 1000 })).bytes).toBe(1000)
   })
 
   test('keeps an empty file and names with spaces, plus signs and umlauts', async () => {

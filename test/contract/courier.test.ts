@@ -1,6 +1,8 @@
 // The courier between real folders, a real sh with curl, and every bucket: nothing is lost, nothing is believed unchecked.
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { Fault } from '../../src/domain/fault.ts'
 import type { InputFile } from '../../src/domain/job.ts'
 import type { PodFile, Transfer } from '../../src/ports.ts'
 import { bucketMakers } from './bucket-worlds.ts'
@@ -186,6 +188,24 @@ describe.each(bucketMakers)('a courier with $name', ({ name, skip, open }) => {
     const { artifacts } = await collect([await podFile('o.png', 'out')], taskWith(), now.courier, bare)
     expect(bare.gets).toBe(1)
     expect(await now.bucket.head(artifacts[0]?.key ?? '')).toMatchObject({ bytes: 3, sha256: sha('out') })
+  })
+
+  test('nothing is left here of files that broke on their way', async () => {
+    const { artifacts } = await collect([await podFile('a.png', 'a')])
+    const breaking = courierOf({
+      ...now.bucket,
+      async get(_, path) {
+        await mkdir(dirname(path), { recursive: true })
+        for (const end of ['.part', '.part.etag']) await writeFile(`${path}${end}`, 'half')
+        throw new Fault({ kind: 'transient', code: 'bucket_unreachable', message: 'cut' })
+      },
+    })
+    const spec = specWith([{ name: 'image', nodeId: '9', target: 'r2://files/to/a.png' }])
+    const cut = { data: { code: 'bucket_unreachable' } }
+    await expect(breaking.publish(spec, artifacts, () => false)).rejects.toMatchObject(cut)
+    const remote = { name: 'r', source: `r2://files/${artifacts[0]?.key}`, sha256: null, bytes: null, podPath: 'r' }
+    const bare = localPod(await pathOf(at('bin'), PLAIN_TOOLS))
+    await expect(deliver([remote], bare, breaking)).rejects.toMatchObject(cut)
   })
 
   test('stops when asked to', async () => {

@@ -139,6 +139,15 @@ for (const { name, missing, start, bulkBytes, talkative } of IMPLEMENTATIONS)
       expect(await readdir(join(world.local, 'also/made'))).toEqual(['bulk'])
     })
 
+    it('takes no more of a file than there should be', async () => {
+      await writeFile(join(world.folder, 'endless'), randomBytes(3_000_000))
+      const target = join(world.local, 'endless')
+      const get = (bytesMax: number) => machine.get(join(world.folder, 'endless'), target, { bytesMax })
+      expect(await faultOf(get(1_000_000))).toEqual(['transient', 'transfer_corrupt'])
+      expect((await stat(`${target}.part`)).size).toBeLessThanOrEqual(1_000_000)
+      expect((await get(3_000_000)).bytes).toBe(3_000_000)
+    })
+
     it('goes on with a broken download where it stopped', { timeout: 20_000 }, async () => {
       const content = randomBytes(24 * 1024 * 1024)
       await writeFile(join(world.folder, 'long'), content)

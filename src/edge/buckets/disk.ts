@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Fault } from '../../domain/fault.ts'
 import type { Bucket, BucketHead, TransferOptions } from '../../ports.ts'
-import { changedFault, stopIfAborted, unreadableFault, unwritableFault } from '../transfer-fault.ts'
+import { changedFault, stopIfAborted, tooLargeFault, unreadableFault, unwritableFault } from '../transfer-fault.ts'
 
 /** `root` is made when first written to. Faults: operator `disk_full`, `file_unwritable`; job as every bucket. */
 export function createDisk(root: string): Bucket {
@@ -86,6 +86,8 @@ export function createDisk(root: string): Bucket {
       const path = at('objects', key)
       const before = await head(key)
       if (!before) throw new Fault({ kind: 'job', code: 'object_missing', message: `${key} is not in the bucket` })
+      const { bytesMax = before.bytes } = options
+      if (before.bytes > bytesMax) throw tooLargeFault(key, bytesMax)
       const part = `${localPath}.part`
       try {
         await mkdir(dirname(localPath), { recursive: true })

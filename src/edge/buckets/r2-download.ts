@@ -4,8 +4,8 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Fault } from '../../domain/fault.ts'
-import type { BucketHead, TransferOptions } from '../../ports.ts'
-import { stopIfAborted, unwritableFault } from '../transfer-fault.ts'
+import type { BucketHead, FetchOptions } from '../../ports.ts'
+import { stopIfAborted, tooLargeFault, unwritableFault } from '../transfer-fault.ts'
 import type { Again, S3Calls } from './r2-api.ts'
 import { statusOf } from './r2-fault.ts'
 
@@ -16,7 +16,7 @@ const WRITE_BYTES = 1024 * 1024
  * `onBytes` counts what a former try left, too. The ETag that a part belongs to lies beside it (`.part.etag`): a part of another
  * version is thrown away. Faults: job `object_missing`; operator `disk_full`, `file_unwritable`; else those of the bucket.
  */
-export async function download(s3: S3Calls, again: Again, key: string, path: string, options: TransferOptions) {
+export async function download(s3: S3Calls, again: Again, key: string, path: string, options: FetchOptions) {
   const part = `${path}.part`
   await here(path, () => mkdir(dirname(path), { recursive: true }))
   const result = await again(`download of ${key}`, () => attempt(s3, key, part, options), options.signal)
@@ -25,9 +25,11 @@ export async function download(s3: S3Calls, again: Again, key: string, path: str
   return result
 }
 
-async function attempt(s3: S3Calls, key: string, part: string, options: TransferOptions) {
+async function attempt(s3: S3Calls, key: string, part: string, options: FetchOptions) {
   const head = await s3.head(key)
   if (!head) throw new Fault({ kind: 'job', code: 'object_missing', message: `${key} is not in the bucket` })
+  const { bytesMax = head.bytes } = options
+  if (head.bytes > bytesMax) throw tooLargeFault(key, bytesMax)
   const had = await usable(part, head)
   const file = await here(part, () => open(part, had > 0 ? 'r+' : 'w'))
   try {

@@ -8,7 +8,8 @@ import { type FileHandle, mkdir, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { ClientChannel } from 'ssh2'
 import { Fault } from '../../domain/fault.ts'
-import type { TransferOptions } from '../../ports.ts'
+import type { FetchOptions } from '../../ports.ts'
+import { tooLargeFault } from '../transfer-fault.ts'
 import type { Connection } from './connection.ts'
 import { DIGEST_FUNCTION, readDigest } from './digest.ts'
 import { aborted } from './faults.ts'
@@ -28,7 +29,7 @@ export async function download(
   connection: Connection,
   podPath: string,
   localPath: string,
-  options: TransferOptions = {},
+  options: FetchOptions = {},
 ): Promise<{ sha256: string; bytes: number }> {
   const part = `${localPath}.part`
   const release = await connection.bulk.take(options.signal)
@@ -70,12 +71,14 @@ async function fetchFrom(
   file: FileHandle,
   part: string,
   from: number,
-  options: TransferOptions,
+  options: FetchOptions,
 ): Promise<{ same: boolean; sha256: string; bytes: number }> {
   const source = quotePath(podPath)
   const hash = createHash('sha256')
   if (from > 0) await hashFile(part, hash)
   const sink = writer(file, hash, from, options.onBytes)
+  const { bytesMax = Number.POSITIVE_INFINITY } = options
+  let received = from
   let err = ''
   // The digest is taken while the bytes travel: both read the same pages.
   const command =
@@ -85,7 +88,11 @@ async function fetchFrom(
     const code = await runSession(connection, {
       command,
       what: `the download of ${podPath}`,
-      onStdout: sink.push,
+      onStdout(chunk, channel) {
+        received += chunk.length
+        if (received > bytesMax) throw tooLargeFault(podPath, bytesMax)
+        sink.push(chunk, channel)
+      },
       onStderr: chunk => {
         if (err.length < 4096) err += chunk.toString('utf8')
       },

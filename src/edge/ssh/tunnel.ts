@@ -122,7 +122,8 @@ async function listen(preferred: number, onSocket: (socket: Socket) => void): Pr
   for (let port = preferred; port <= last; ) {
     const server = createServer({ noDelay: true, allowHalfOpen: true }, onSocket)
     const error = await new Promise<NodeJS.ErrnoException | null>(resolve => {
-      server.once('error', resolve)
+      // For good: a connection that cannot be taken (no descriptor left) is an error of the listener, too, and costs only itself.
+      server.on('error', resolve)
       server.listen({ host: '127.0.0.1', port, exclusive: true }, () => resolve(null))
     })
     if (!error) return server

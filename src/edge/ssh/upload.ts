@@ -47,7 +47,7 @@ export async function upload(
           options.onBytes?.(bytes)
         }),
       onStdout: chunk => {
-        out += chunk.toString('latin1')
+        if (out.length < 4096) out += chunk.toString('latin1')
       },
       onStderr: chunk => {
         if (err.length < 4096) err += chunk.toString('utf8')
