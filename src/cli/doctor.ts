@@ -67,7 +67,7 @@ export async function doctor({ flags }: Invocation): Promise<number> {
       said: 'none is configured',
       hint: 'Try --provider sandbox, or autopod config init.',
     })
-  else {
+  else if (home.provider !== 'sandbox' || sandbox !== null) {
     await tryOut(home.provider, async () => {
       const [provider] = openProviders(home, sandbox)
       const types = (await provider?.gpus()) ?? []

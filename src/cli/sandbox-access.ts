@@ -28,9 +28,10 @@ export async function ensureSandbox(home: Home): Promise<SandboxDescription> {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const present = await answering(dir)
   if (present) return present
-  launch(home, dir)
+  const over = launch(home, dir)
   const until = systemClock.now() + START_MAX_MS
-  while (systemClock.now() < until) {
+  // One that finds another at work ends at once, and that one is about to answer.
+  while (systemClock.now() < until && !(over.signal.aborted && !locked(join(dir, 'server.lock')))) {
     await systemClock.sleep(50)
     const access = await answering(dir)
     if (access) return access
@@ -38,8 +39,10 @@ export async function ensureSandbox(home: Home): Promise<SandboxDescription> {
   throw new Fault({
     kind: 'operator',
     code: 'sandbox_silent',
-    message: 'the embedded cloud did not start',
-    hint: `See ${join(dir, 'server.log')}.`,
+    message: over.signal.aborted
+      ? `the embedded cloud did not start (${over.signal.reason})`
+      : 'the embedded cloud did not start in time',
+    hint: `See the end of ${join(dir, 'server.log')}.`,
   })
 }
 
@@ -63,7 +66,8 @@ async function answering(dir: string): Promise<SandboxDescription | null> {
   }
 }
 
-function launch(home: Home, dir: string): void {
+/** Its signal is aborted when the process is over, or never came about; why is the reason. */
+function launch(home: Home, dir: string): AbortController {
   const { boot_ms: bootMs, step_ms: stepMs, seed, faults } = home.settings.sandbox ?? {}
   const args = [process.argv[1] as string, 'sandbox', '--state', dir, '--idle-exit', String(IDLE_EXIT_S)]
   if (bootMs !== undefined) args.push('--boot-ms', String(bootMs))
@@ -71,6 +75,14 @@ function launch(home: Home, dir: string): void {
   if (seed !== undefined) args.push('--seed', String(seed))
   if (faults?.length) args.push('--faults', faults.join(','))
   const log = openSync(join(dir, 'server.log'), 'a', 0o600)
-  spawn(process.execPath, [...process.execArgv, ...args], { detached: true, stdio: ['ignore', log, log] }).unref()
+  const over = new AbortController()
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    detached: true,
+    stdio: ['ignore', log, log],
+  })
+  child.once('error', error => over.abort(error.message))
+  child.once('exit', (code, signal) => over.abort(`exit ${code ?? signal}`))
+  child.unref()
   closeSync(log)
+  return over
 }

@@ -1,5 +1,6 @@
 // Notices on their way out: a webhook in the shape its service wants, and the desktop. Best effort: a notice never stops the work.
 import { spawn } from 'node:child_process'
+import { Fault } from '../domain/fault.ts'
 import type { Notice } from '../domain/notice.ts'
 import { request } from './http.ts'
 
@@ -54,7 +55,11 @@ export function toWebhook(url: string, shape: Shape = shapeOf(url)): Notify {
   return async (notice, signal) => {
     const message = messageOf(notice, shape)
     const answer = await request({ method: 'POST', url, ...message, timeoutMs: TIMEOUT_MS, ...(signal && { signal }) })
-    await answer.text()
+    // What it says is nobody's; it may have no end.
+    answer.stream.destroy()
+    // Without its address: who knows a webhook may write to it.
+    if (answer.status >= 300)
+      throw new Fault({ kind: 'transient', code: 'notice_refused', message: `the webhook answered ${answer.status}` })
   }
 }
 

@@ -42,6 +42,21 @@ test('a webhook that hangs holds up the end for a moment only, and the trace say
   server.close()
 })
 
+test('a webhook that takes no notice, or answers without end, is not told as one that did', async () => {
+  const server = createServer((request, response) => {
+    if (request.url === '/refusing') response.writeHead(404).end('no such hook')
+    else response.writeHead(200).write('and so on')
+  }).listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const refused = toWebhook(`${url}/refusing`)(NOTICE)
+  await expect(refused).rejects.toMatchObject({ data: { kind: 'transient', code: 'notice_refused' } })
+  await expect(refused).rejects.not.toThrow('/refusing')
+  await toWebhook(`${url}/endless`)(NOTICE)
+  server.closeAllConnections()
+  server.close()
+})
+
 test('a run that is over is told with what became of it and what it cost', () => {
   const told = story().run().jobs('a', 'b')
   told.tell({ type: 'job.failed', jobKey: keyOf('a'), fault: { kind: 'job', code: 'x', message: 'no such node' } })
