@@ -28,11 +28,13 @@ export function allocate(fleet: Fleet): Allocation {
 /** What `job` has cost until `now`, over all its attempts and pods. `allocation` spares a second pass when many jobs are asked for. */
 export function jobCost(fleet: Fleet, job: Job, now: Millis, allocation: Allocation = allocate(fleet)): Micro {
   let total = 0
-  for (const podId of new Set(job.attempts.map(attempt => attempt.podId))) {
+  for (const [nth, { podId }] of job.attempts.entries()) {
     const pod = fleet.pods.get(podId)
     const stretches = allocation.get(podId)
-    if (!pod || !stretches) continue
-    for (const [index, stretch] of stretches.entries()) {
+    // All stretches of one pod belong to its first attempt.
+    if (!pod || !stretches || job.attempts.findIndex(attempt => attempt.podId === podId) < nth) continue
+    for (let index = 0; index < stretches.length; index++) {
+      const stretch = stretches[index]!
       if (stretch.jobKey !== job.key) continue
       const until = Math.min(stretches[index + 1]?.from ?? now, now)
       // Differences of the cumulative cost, not sums of parts: each part would be rounded up on its own.

@@ -24,6 +24,7 @@ const SINGLE: Range = [0.8, 1.35]
 const SEVERAL: Range = [0.95, 1.1]
 // From the last job's end to the proof that the pod is gone, where none was seen yet: two listings and a look.
 const TEARDOWN: Range = [20_000, 60_000]
+const NOTHING_LEFT: Range = [0, 0]
 
 /** How long the live attempt of a job still takes; null before there is a basis. */
 export function jobLeft(fleet: Fleet, job: Job, progressOf: ProgressOf, now: Millis): Range | null {
@@ -53,37 +54,36 @@ export function estimateRun(fleet: Fleet, runId: string, progressOf: ProgressOf,
   const run = fleet.runs.get(runId)
   if (run?.status !== 'running') return null
   const open: Job[] = []
-  const underWay = new Map<string, number>()
-  for (const job of fleet.jobs.values()) {
-    if (job.runId !== runId || (job.status !== 'running' && job.status !== 'waiting') || job.cancelRequested) continue
-    open.push(job)
-    const own = ownTotal(job, progressOf)
-    if (own !== null) underWay.set(job.spec.template, Math.max(own, underWay.get(job.spec.template) ?? 0))
-  }
+  for (const job of fleet.jobs.values())
+    if (job.runId === runId && (job.status === 'running' || job.status === 'waiting') && !job.cancelRequested)
+      open.push(job)
   if (open.length === 0) return null
-  const pods = [...fleet.pods.values()].filter(pod => pod.runId === runId && mayBill(pod))
+  const pods: Taken[] = []
+  for (const pod of fleet.pods.values()) {
+    if (pod.runId !== runId || !mayBill(pod)) continue
+    const job = pod.jobKey ? fleet.jobs.get(pod.jobKey) : undefined
+    const left = job ? jobLeft(fleet, job, progressOf, now) : NOTHING_LEFT
+    if (!left) return null
+    pods.push({ pod, left })
+  }
+  const waiting = open.filter(job => !liveAttempt(job))
   // Thousands of jobs and hundreds of pods, a few kinds.
-  const kinds = new Map<string, Range | null>()
-  const once = (kind: string, make: () => Range | null) => {
-    const range = kinds.get(kind) ?? make()
-    kinds.set(kind, range)
-    return range
-  }
   const ranges: Ranges = {
-    job: (job, gpuName) =>
-      once(`job ${job.spec.template} ${gpuName}`, () => {
-        const own = underWay.get(job.spec.template)
-        return rangeOf(seenJobMs(fleet, job.spec, gpuName)) ?? (own === undefined ? null : scaled(own, SINGLE))
-      }),
-    boot: pod => once(`boot ${pod.provider}`, () => rangeOf(seenBootMs(fleet, pod.provider))),
-    teardown: pod => once(`end ${pod.provider}`, () => rangeOf(seenReleaseMs(fleet, pod.provider))) ?? TEARDOWN,
-    left(pod) {
-      const job = pod.jobKey ? fleet.jobs.get(pod.jobKey) : undefined
-      return job ? jobLeft(fleet, job, progressOf, now) : [0, 0]
-    },
+    job: known(
+      (job, gpuName) => `${job.spec.template} ${gpuName}`,
+      (job, gpuName) => rangeOf(seenJobMs(fleet, job.spec, gpuName)) ?? likeOthers(open, job, progressOf),
+    ),
+    boot: known(
+      pod => pod.provider,
+      pod => rangeOf(seenBootMs(fleet, pod.provider)),
+    ),
+    teardown: known(
+      pod => pod.provider,
+      pod => rangeOf(seenReleaseMs(fleet, pod.provider)) ?? TEARDOWN,
+    ),
   }
-  const low = finish(open, pods, ranges, now, 0)
-  const high = finish(open, pods, ranges, now, 1)
+  const low = finish(waiting, pods, ranges, now, 0)
+  const high = finish(waiting, pods, ranges, now, 1)
   return low && high ? { micro: [low.micro, high.micro], end: [low.end, high.end] } : null
 }
 
@@ -91,30 +91,46 @@ type Ranges = {
   job(job: Job, gpuName: string): Range | null
   boot(pod: Pod): Range | null
   teardown(pod: Pod): Range
-  /** Of what it works on. */
-  left(pod: Pod): Range | null
 }
 
-/** The jobs in their order, each to the pod that is free first; `side` takes the low (0) or the high (1) ends. */
+/** A pod, and how long what it works on still takes. */
+type Taken = { pod: Pod; left: Range }
+
+/** `make`, asked once for each name. */
+function known<Of extends unknown[], Answer>(name: (...of: Of) => string, make: (...of: Of) => Answer) {
+  const answers = new Map<string, Answer>()
+  return (...of: Of): Answer => {
+    const key = name(...of)
+    if (!answers.has(key)) answers.set(key, make(...of))
+    return answers.get(key) as Answer
+  }
+}
+
+/** As long as the longest that is under way with the same template. */
+function likeOthers(open: readonly Job[], job: Job, progressOf: ProgressOf): Range | null {
+  let longest: number | null = null
+  for (const other of open)
+    if (other.spec.template === job.spec.template) longest = Math.max(longest ?? 0, ownTotal(other, progressOf) ?? 0)
+  return longest ? scaled(longest, SINGLE) : null
+}
+
+/** The waiting jobs in their order, each to the pod that is free first; `side` takes the low (0) or the high (1) ends. */
 function finish(
-  open: readonly Job[],
-  pods: readonly Pod[],
+  waiting: readonly Job[],
+  pods: readonly Taken[],
   ranges: Ranges,
   now: Millis,
   side: 0 | 1,
 ): { micro: Micro; end: Millis } | null {
   // Milliseconds from now until each pod has nothing more to do.
   const all: { pod: Pod; ms: number }[] = []
-  for (const pod of pods) {
-    const left = ranges.left(pod)
-    if (!left) return null
+  for (const { pod, left } of pods) {
     const boot = pod.readyAt === null && isUsable(pod) ? ranges.boot(pod) : null
     if (boot) all.push({ pod, ms: Math.max(0, boot[side] - (now - pod.requestedAt)) })
     else if (pod.readyAt !== null || !isUsable(pod)) all.push({ pod, ms: left[side] })
   }
   const takers = all.filter(({ pod }) => isUsable(pod) && !pod.draining).sort((a, b) => a.ms - b.ms)
-  for (const job of open) {
-    if (liveAttempt(job)) continue
+  for (const job of waiting) {
     const first = takers.shift()
     const total = first && ranges.job(job, first.pod.offer.gpuName)
     if (!first || !total) return null

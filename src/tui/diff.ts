@@ -1,15 +1,15 @@
 // Two screens → what a terminal that shows the first has to be sent to show the second. Pure; nothing for what did not change.
-import type { Screen } from './screen.ts'
+import { newScreen, type Screen } from './screen.ts'
 import type { Attribute } from './style.ts'
 
 const OWN = 0x1ff
 /** The terminal's own colours, no flags: how cleared cells look. */
 const PLAIN: Attribute = (OWN << 9) | OWN
-const SPACE = 0x20
 
 /** `before` null: the terminal was cleared. Leaves the attributes reset and the cursor anywhere. */
 export function difference(next: Screen, before: Screen | null): string {
   const { width, height, chars, attributes } = next
+  const { chars: charsBefore, attributes: attributesBefore } = before ?? newScreen(width, height, next.ink, next.ascii)
   let out = ''
   let pen = PLAIN
   for (let y = 0; y < height; y++) {
@@ -18,8 +18,7 @@ export function difference(next: Screen, before: Screen | null): string {
     for (let x = 0, at = y * width; x < width; x++, at++) {
       const char = chars[at]!
       const attribute = attributes[at]!
-      if (char === (before ? before.chars[at] : SPACE) && attribute === (before ? before.attributes[at] : PLAIN))
-        continue
+      if (char === charsBefore[at] && attribute === attributesBefore[at]) continue
       // The second half of a wide character: the terminal has moved on by itself.
       if (char === 0) continue
       if (cursor === -1) out += `\x1b[${y + 1};${x + 1}H`

@@ -8,6 +8,8 @@ export type Screen = {
   /** Code points, row by row; 0 = the second cell of a wide character. */
   chars: Uint32Array
   attributes: Uint32Array
+  /** A wide character was written: from now on a cell may be half of one. */
+  hasWide: boolean
   ink: Palette
   ascii: boolean
 }
@@ -21,6 +23,7 @@ export function newScreen(width: number, height: number, ink: Palette, ascii: bo
     height,
     chars: new Uint32Array(cells).fill(0x20),
     attributes: new Uint32Array(cells).fill(ink.plain),
+    hasWide: false,
     ink,
     ascii,
   }
@@ -45,19 +48,24 @@ export function put(
   let column = x
   for (let i = 0; i < text.length; i++) {
     let codePoint = text.charCodeAt(i)
-    if (codePoint >= 0xd800 && codePoint < 0xdc00) {
-      codePoint = text.codePointAt(i) ?? 0x20
-      if (codePoint > 0xffff) i++
-    } else if (codePoint < 0x20 || (codePoint >= 0x7f && codePoint < 0xa0)) codePoint = 0x20
-    const cells = charWidth(codePoint)
-    if (ascii) codePoint = asciiOf(codePoint)
+    let cells = 1
+    // Most are ASCII, and nothing is to be asked about them.
+    if (codePoint < 0x20 || codePoint >= 0x7f) {
+      if (codePoint >= 0xd800 && codePoint < 0xdc00) {
+        codePoint = text.codePointAt(i) ?? 0x20
+        if (codePoint > 0xffff) i++
+      } else if (codePoint < 0xa0) codePoint = 0x20
+      cells = charWidth(codePoint)
+      if (ascii) codePoint = asciiOf(codePoint)
+    }
     if (column + cells > end) break
     const at = row + column
-    unpair(screen, at, y)
-    if (cells === 2) unpair(screen, at + 1, y)
+    if (screen.hasWide) unpair(screen, at, y)
     chars[at] = codePoint
     attributes[at] = attribute
     if (cells === 2) {
+      screen.hasWide = true
+      unpair(screen, at + 1, y)
       chars[at + 1] = ascii ? 0x20 : 0
       attributes[at + 1] = attribute
     }

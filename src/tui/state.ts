@@ -108,12 +108,18 @@ export function ageWords(ms: Millis): string {
   return ms < 60_000 ? `${Math.max(0, Math.floor(ms / 1000))} s` : formatClock(ms)
 }
 
-/** Newest moment anything is known from: events and gauges. */
+// Ages are told in whole seconds: what is younger than one need not be compared with thousands.
+const AGE_MS = 1000
+
+/** Newest moment anything is known from, events and gauges; any one of the last second. */
 export function newsAt(facts: Facts): Millis {
   return once(facts, 'news', () => {
     let at = facts.fleet.at
-    for (const gauge of facts.gauges.pods.values()) at = Math.max(at, gauge.at)
-    for (const gauge of facts.gauges.jobs.values()) at = Math.max(at, gauge.at)
+    for (const gauges of [facts.gauges.pods, facts.gauges.jobs])
+      for (const gauge of gauges.values()) {
+        at = Math.max(at, gauge.at)
+        if (facts.now - at < AGE_MS) return at
+      }
     return at
   })
 }

@@ -1,7 +1,7 @@
 // A table of which only the visible rows exist: columns that fit, head, rows, selection.
 import { put, type Region, type Screen, select } from './screen.ts'
 import type { Ink } from './style.ts'
-import { clean, cut, textWidth } from './text.ts'
+import { cut, cutClean, textWidth } from './text.ts'
 
 export type Cell = {
   text: string
@@ -96,7 +96,7 @@ function drawRow<Row>(screen: Screen, region: Region, y: number, fitted: Fitted<
     const cell = column.cell(row, width)
     if (cell.text === '') continue
     const room = cell.runsOn ? roomOf(fitted, index, row) : width
-    const text = cut(clean(cell.text), room)
+    const text = cutClean(cell.text, room)
     const start = column.right ? Math.max(0, width - textWidth(text)) : 0
     const end = put(screen, region.x + 1 + x + start, y, text, screen.ink[cell.ink], room)
     busyUntil = end - region.x - 1

@@ -104,6 +104,11 @@ export function cut(text: string, width: number): string {
   return `${taken}…`
 }
 
+/** Text from outside, cleaned and cut: one look where there is nothing to do. */
+export function cutClean(text: string, width: number): string {
+  return text.length <= width && PLAIN.test(text) ? text : cut(clean(text), width)
+}
+
 /** As `cut`, but of the middle: names that count up differ at their end. */
 export function cutMiddle(text: string, width: number): string {
   if (textWidth(text) <= width || width < 5) return cut(text, width)

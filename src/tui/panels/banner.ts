@@ -2,7 +2,7 @@
 import { RELEASE_SLOW_MS } from '../../domain/notice.ts'
 import type { Pod } from '../../domain/pod.ts'
 import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
-import { type Facts, type Model, sinceEvent } from '../model.ts'
+import { type Facts, type Model, once, sinceEvent } from '../model.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import {
   countJobs,
@@ -49,7 +49,12 @@ function inRows(text: string, width: number, hasSecond: boolean): string[] {
   return [text.slice(0, end), cut(`  ${text.slice(end).replace(/^[ ·]+/, '')}`, width)]
 }
 
-function allBanners(facts: Facts, model: Model): Banner[] {
+/** The layout asks, too. */
+function allBanners(facts: Facts, model: Model): readonly Banner[] {
+  return once(facts, `banners ${model.jobs.selected} ${model.touchedAt}`, () => newBanners(facts, model))
+}
+
+function newBanners(facts: Facts, model: Model): Banner[] {
   const banners: Banner[] = []
   const add = (ink: Ink, text: string) => banners.push({ ink, text })
   if (facts.homeTrouble) add('bad', `✗ ${facts.homeTrouble}`)
