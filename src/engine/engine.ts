@@ -28,7 +28,7 @@ export type Engine = {
   readonly journal: Journal
   /** Why nothing is decided at present: what the journal answered when it refused a fact. */
   refusal(): Fault | null
-  /** A command of this process, as any viewer would give it; it waits while the journal refuses facts. */
+  /** What a person asks for at this process. Facts that the journal refuses are kept, and written first once it takes them again. */
   command(facts: Fact[]): void
   /** Resolves when no run is open and nothing is under way, or rejects as `failed`. */
   idle: Promise<void>

@@ -1,4 +1,5 @@
 // The agent on each simulated pod: it ends its pod when nobody renews, after it saved what was done; and the owner's side of it.
+// All of it in the world's virtual time: whoever sleeps here waits for no real clock.
 import type { Attempt } from '../../src/domain/job.ts'
 import type { Farewell, Guard } from '../../src/ports.ts'
 import type { CloudPod } from './cloud.ts'

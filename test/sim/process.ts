@@ -2,18 +2,20 @@
 import type { Clock } from '../../src/ports.ts'
 import type { VirtualClock } from './clock.ts'
 
+type Method = (...args: unknown[]) => unknown
+
 /** A port in a process that may die: nothing it is asked for ever comes back to a dead process. */
 export function guard<T extends object>(port: T, dead: () => boolean): T {
   const guarded: Record<PropertyKey, unknown> = {}
   for (const name of Object.keys(port)) {
     const member: unknown = Reflect.get(port, name)
-    guarded[name] = typeof member === 'function' && name !== 'now' && name !== 'uuid' ? mortal(member, dead) : member
+    guarded[name] =
+      typeof member === 'function' && name !== 'now' && name !== 'uuid' ? mortal(member as Method, dead) : member
   }
   return guarded as T
 }
 
-// biome-ignore lint/complexity/noBannedTypes: any function of any port.
-function mortal(member: Function, dead: () => boolean) {
+function mortal(member: Method, dead: () => boolean) {
   return (...args: unknown[]) => {
     if (dead()) return new Promise(() => {})
     const answer: unknown = member(...args)
