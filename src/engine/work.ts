@@ -1,59 +1,35 @@
 // An attempt on its pod, and the publication of what it made.
+import { abandon, endOf } from '../domain/attempt-end.ts'
 import { mayReplace } from '../domain/claim.ts'
 import type { Effect } from '../domain/effect.ts'
 import type { Fact } from '../domain/event.ts'
-import type { FaultData } from '../domain/fault.ts'
-import { type Attempt, liveAttempt, publishingEnd } from '../domain/job.ts'
-import { jobOf, podOf } from '../domain/lookup.ts'
-import { STUCK_CODE } from '../domain/stuck.ts'
-import type { Machine, TaskOn } from '../ports.ts'
+import type { Fleet } from '../domain/fleet.ts'
+import { type Artifact, type Attempt, liveAttempt, publishingEnd } from '../domain/job.ts'
+import { jobOf } from '../domain/lookup.ts'
+import type { Step } from '../domain/stuck.ts'
+import type { Machine, Task, TaskOn } from '../ports.ts'
 import type { Context } from './context.ts'
-import { aborted, backOff, settle } from './settle.ts'
-import { type Stuck, unstick } from './unstick.ts'
+import { aborted, backOff, type Settled, settle } from './settle.ts'
+import { unstick } from './unstick.ts'
 import { createVigil, type Vigil } from './vigil.ts'
 
 type RunEffect = Extract<Effect, { kind: 'run' }>
 
 /** requested | started → succeeded | failed | cancelled. Goes on over lost links: the prompt outlives the connection. */
-export async function work(
-  context: Context,
-  { jobKey, attempt, podId }: RunEffect,
-  signal: AbortSignal,
-): Promise<void> {
-  const { journal, clock, executor } = context
+export async function work(context: Context, effect: RunEffect, signal: AbortSignal): Promise<void> {
+  const { jobKey, attempt, podId } = effect
+  const { journal } = context
   const job = jobOf(journal.fleet, jobKey)
   const begun = liveAttempt(job)
   if (!begun) return
-  /** Only while the attempt is still the one under way: a command may have ended it. */
-  const record = (facts: Fact[]) =>
-    journal.record(fleet => (liveAttempt(jobOf(fleet, jobKey))?.number === attempt ? facts : []))
-  const fail = (fault: FaultData) => {
-    record([
-      { type: 'attempt.failed', jobKey, attempt, fault },
-      ...(fault.kind === 'pod' ? [{ type: 'pod.broken', podId, fault } as const] : []),
-      ...(fault.kind === 'operator'
-        ? [{ type: 'operator.needed', provider: podOf(journal.fleet, podId).provider, fault } as const]
-        : []),
-    ])
-  }
   let resumed = begun.requestedAt < context.startedAt
   const over = new AbortController()
-  const timer = patience(context, signal, over.signal)
+  const { out } = patience(context, signal, over.signal)
   const isCancelled = () => signal.aborted && signal.reason === 'cancel'
   const vigil = createVigil(context, jobKey, attempt, podId)
-  const wasUnstuck = () => begun.stalls.some(({ steps }) => steps.length > 0)
-  const stuckOn = (machine: Machine, running: Stuck['running'], own: AbortController): Stuck => ({
-    jobId: job.spec.jobId,
-    podId,
-    machine,
-    running,
-    out: timer.out,
-    interrupt: () => own.abort('cancel'),
-    take: (step, reason) => record([{ type: 'attempt.stuck_step', jobKey, attempt, step, reason }]),
-  })
   try {
-    while (!timer.out.aborted) {
-      const machine = await context.slots.machine(podId, timer.out).catch(() => null)
+    while (!out.aborted) {
+      const machine = await context.slots.machine(podId, out).catch(() => null)
       if (!machine) break
       const { status, stalls } = liveAttempt(jobOf(journal.fleet, jobKey)) ?? begun
       const task = {
@@ -66,67 +42,80 @@ export async function work(
         resumed,
         isTaken: status === 'started' || stalls.length > 0,
       }
-      const own = new AbortController()
-      const both = AbortSignal.any([signal, own.signal])
-      const running = settle(() =>
-        executor.run(task, machine, ears(context, jobKey, attempt, podId, vigil), both),
-      ).catch((error: unknown) => {
-        if (both.aborted) return null
-        throw error
-      })
-      const watched = new AbortController()
-      const watching = vigil.step(machine, AbortSignal.any([timer.out, watched.signal]))
-      const first = await Promise.race([running, aborted(timer.out).then(() => null), watching])
-      watched.abort('over')
-      if (!first) break
-      const result = typeof first === 'string' ? await unstick(context, first, stuckOn(machine, running, own)) : first
-      own.abort('over')
-      if (!result) break
-      if (isCancelled() && (result.ok || isStopped(result.fault))) {
-        return record([{ type: 'attempt.cancelled', jobKey, attempt }])
-      }
-      if (result.ok) return record([{ type: 'attempt.succeeded', jobKey, attempt }])
-      // What an engine that died did to it is no fault of the job, nor of the pod.
-      if (wasUnstuck() && (result.fault.code === 'interrupted' || result.fault.code === 'prompt_lost'))
-        return fail({ ...result.fault, kind: 'transient', code: STUCK_CODE })
-      if (result.fault.code !== 'connection_lost') return isCancelled() ? giveUp(result.fault) : fail(result.fault)
+      const end = await workOver(machine, { context, effect, task, vigil, signal, out })
+      if (!end) break
+      const facts = endOf(journal.fleet, jobKey, end, isCancelled())
+      if (facts) return record(context, effect, () => facts)
       // The tending effect brings the link back or gives the pod up; the prompt's id makes going on safe.
       resumed = true
-      await backOff(clock, 0, null, timer.out)
+      await backOff(context.clock, 0, null, out)
     }
     if (isCancelled()) {
-      giveUp({ kind: 'pod', code: 'cancel_ignored', message: `${podId} did not stop ${job.spec.jobId} in time` })
+      const message = `${podId} did not stop ${job.spec.jobId} in time`
+      record(context, effect, fleet => abandon(fleet, jobKey, { kind: 'pod', code: 'cancel_ignored', message }))
     }
   } finally {
     over.abort('over')
   }
+}
 
-  function isStopped({ code, kind }: FaultData): boolean {
-    return code === 'cancelled' || (code === STUCK_CODE && kind === 'transient')
-  }
+/** Only while the attempt is still the one under way: a command may have ended it. */
+function record(
+  { journal }: Context,
+  { jobKey, attempt }: RunEffect,
+  decide: (fleet: Fleet, live: Attempt) => Fact[],
+): void {
+  journal.record(fleet => {
+    const live = liveAttempt(jobOf(fleet, jobKey))
+    return live?.number === attempt ? decide(fleet, live) : []
+  })
+}
 
-  /** Whatever it still does, nobody may be put beside it. */
-  function giveUp(fault: FaultData): void {
-    record([
-      { type: 'attempt.cancelled', jobKey, attempt },
-      { type: 'pod.broken', podId, fault: { ...fault, kind: 'pod' } },
-    ])
-  }
+type Work = {
+  context: Context
+  effect: RunEffect
+  task: Task
+  vigil: Vigil
+  signal: AbortSignal
+  /** Aborts when nobody waits for the work any more, a while after a cancel. */
+  out: AbortSignal
+}
+
+/** On one connection, with the steps against a stuck attempt. How it ended, as far as can be told there; null: nobody waits for that any more. */
+async function workOver(machine: Machine, work: Work): Promise<Settled<Artifact[]> | null> {
+  const { context, effect, task, vigil, signal, out } = work
+  const own = new AbortController()
+  const both = AbortSignal.any([signal, own.signal])
+  const running = settle(() => context.executor.run(task, machine, ears(context, effect, vigil), both)).catch(
+    (error: unknown) => {
+      if (both.aborted) return null
+      throw error
+    },
+  )
+  const watched = new AbortController()
+  const watching = vigil.step(machine, AbortSignal.any([out, watched.signal]))
+  const first = await Promise.race([running, aborted(out).then(() => null), watching])
+  watched.abort('over')
+  const { jobKey, attempt, podId } = effect
+  const take = (step: Step, reason: string) =>
+    record(context, effect, () => [{ type: 'attempt.stuck_step', jobKey, attempt, step, reason }])
+  const interrupt = () => own.abort('cancel')
+  const stuck = { jobId: task.jobId, podId, machine, running, out, interrupt, take }
+  const end = typeof first === 'string' ? await unstick(context, first, stuck) : first
+  own.abort('over')
+  return end
 }
 
 /** What an executor tells goes into the journal (facts, once) and to the gauges. */
-function ears(context: Context, jobKey: string, attempt: number, podId: string, vigil: Vigil): TaskOn {
-  const { journal, gauges, trace } = context
-  const record = (decide: (live: Attempt) => Fact[]) =>
-    journal.record(fleet => {
-      const live = liveAttempt(jobOf(fleet, jobKey))
-      return live?.number === attempt ? decide(live) : []
-    })
+function ears(context: Context, effect: RunEffect, vigil: Vigil): TaskOn {
+  const { gauges, trace } = context
+  const { jobKey, attempt, podId } = effect
+  const tell = (decide: (live: Attempt) => Fact[]) => record(context, effect, (_fleet, live) => decide(live))
   return {
-    started: () => record(live => (live.status === 'requested' ? [{ type: 'attempt.started', jobKey, attempt }] : [])),
+    started: () => tell(live => (live.status === 'requested' ? [{ type: 'attempt.started', jobKey, attempt }] : [])),
     // A resumed task tells again what was stored before.
     stored: artifact =>
-      record(live =>
+      tell(live =>
         live.artifacts.some(({ key }) => key === artifact.key)
           ? []
           : [{ type: 'artifact.stored', jobKey, attempt, artifact }],
@@ -137,7 +126,7 @@ function ears(context: Context, jobKey: string, attempt: number, podId: string, 
       gauges.job(jobKey, { ...gauge, attempt })
       // The GPU is done: from here on the meter runs for files.
       if (gauge.phase === 'outputs')
-        record(live => (live.renderedAt ? [] : [{ type: 'attempt.rendered', jobKey, attempt }]))
+        tell(live => (live.renderedAt ? [] : [{ type: 'attempt.rendered', jobKey, attempt }]))
     },
     preview: image => trace.preview(jobKey, image),
     log: line => trace.pod(podId, line, null),

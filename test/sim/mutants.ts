@@ -172,8 +172,8 @@ export const MUTANTS: Mutant[] = [
   },
   {
     name: 'a prompt that ignored its cancel leaves its pod in use',
-    file: 'engine/work.ts',
-    search: "      { type: 'pod.broken', podId, fault: { ...fault, kind: 'pod' } },\n",
+    file: 'domain/attempt-end.ts',
+    search: "    { type: 'pod.broken', podId: attempt.podId, fault: { ...fault, kind: 'pod' } },\n",
     replace: '',
   },
   {

@@ -37,7 +37,7 @@ export type PodWorld = {
   targets: Map<string, string>
 }
 
-const AT_THE_END: Parameters<TaskOn['gauge']>[0] = {
+export const AT_THE_END: Parameters<TaskOn['gauge']>[0] = {
   phase: 'outputs',
   fraction: 1,
   nodeId: null,

@@ -1,23 +1,12 @@
 // What is only shown: the last values of each job and pod, over the death of the engine that had them first.
 import { expect, test } from 'vitest'
-import type { JobGauge } from '../../src/domain/gauge.ts'
 import { createGaugeBoard } from '../../src/engine/gauges.ts'
 import type { Clock } from '../../src/ports.ts'
 import { createSharedJournal } from '../sim/journal.ts'
+import { AT_THE_END } from '../sim/pod.ts'
 
 const clock: Clock = { now: () => 1000, sleep: () => Promise.resolve(), uuid: () => '' }
-const RENDERING: Omit<JobGauge, 'at'> = {
-  phase: 'running',
-  fraction: null,
-  nodeId: null,
-  nodeTitle: null,
-  step: null,
-  steps: null,
-  perSecond: null,
-  bytes: null,
-  bytesTotal: null,
-  attempt: 1,
-}
+const RENDERING = { ...AT_THE_END, phase: 'running', fraction: null, attempt: 1 } as const
 
 /** A board of one engine, and that of the engine after it. */
 function twoBoards() {
