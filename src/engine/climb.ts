@@ -8,7 +8,7 @@ import { formatClock, type Millis } from '../domain/units.ts'
 import type { Machine, PodRow, Tunnel } from '../ports.ts'
 import { type Context, providerNamed } from './context.ts'
 import type { Lease } from './lease.ts'
-import { backOff, settle, within } from './settle.ts'
+import { backOff, type Settled, settle, within } from './settle.ts'
 
 /** Plain words for a pod that does not come up, by the stage it waits for. */
 const WAITS: Record<Stage, string> = {
@@ -54,23 +54,7 @@ export async function climb(
   }
   wait('placed')
   for (let tries = 0; !signal.aborted; tries++) {
-    if (context.clock.now() >= until) {
-      // Every pod would refuse the key: the person is asked, not the next host.
-      if (last?.kind === 'operator') {
-        const needed: Fact = { type: 'operator.needed', provider: provider.name, fault: last }
-        context.journal.record(() => [needed])
-      }
-      const message = `${podId} did not come up: ${WAITS[stage]}${last ? ` (${last.message})` : ''}`
-      return {
-        ok: false,
-        fault: {
-          kind: 'pod',
-          code: `stuck_at_${stage}`,
-          message,
-          hint: 'Another pod is tried; autopod logs shows what this one said.',
-        },
-      }
-    }
+    if (context.clock.now() >= until) return { ok: false, fault: tooLate(context, podId, stage, last) }
     const askedAt = context.clock.now()
     const address = await addressOf(context, podId, tries, wait, signal)
     // While nobody could say where the pod is, its time stood still.
@@ -78,8 +62,7 @@ export async function climb(
     if (!address) continue
     reached(context, podId, 'address')
     wait('ssh')
-    const pinned = podOf(context.journal.fleet, podId).hostKey
-    const connected = await settle(() => context.dialer.connect(address, { pinned, tunnel, signal }))
+    const connected = await connect(context, podId, address, tunnel, signal)
     if (!connected.ok) {
       last = connected.fault
       // sshd may answer before the image has put the key in place: only a changed host key is final at once.
@@ -88,21 +71,15 @@ export async function climb(
       continue
     }
     const machine = connected.value
-    record(context, podId, pod =>
-      pod.hostKey ? [] : [{ type: 'pod.host_key_pinned', podId, hostKey: machine.hostKey }],
-    )
-    reached(context, podId, 'ssh')
-    const ending = await lease.attach(machine)
-    if (ending) {
+    const refuse = (fault: FaultData): Up => {
       machine.close()
-      return { ok: false, fault: ending }
+      return { ok: false, fault }
     }
+    const ending = await lease.attach(machine)
+    if (ending) return refuse(ending)
     wait('gpu')
     const missing = await missingGpus(context, podId, machine)
-    if (missing) {
-      machine.close()
-      return { ok: false, fault: missing }
-    }
+    if (missing) return refuse(missing)
     reached(context, podId, 'gpu')
     wait('comfy')
     // Of a pod that still boots, ComfyUI may take its time.
@@ -115,16 +92,41 @@ export async function climb(
     if (answered === 'gone') {
       const restarted = isRestarted ? GONE_AGAIN : await restart(context, podId, machine, signal)
       isRestarted = true
-      if (restarted) {
-        machine.close()
-        return { ok: false, fault: { ...restarted, kind: 'pod' } }
-      }
+      if (restarted) return refuse({ ...restarted, kind: 'pod' })
       until = Math.max(until, context.clock.now() + comfyStartMs)
     } else last = answered
     machine.close()
     await backOff(context.clock, Math.min(tries, 2), null, signal)
   }
   return null
+}
+
+/** Why it is given up at `stage`. Every pod would refuse the key: then the person is asked, not the next host. */
+function tooLate({ journal }: Context, podId: string, stage: Stage, last: FaultData | null): FaultData {
+  if (last?.kind === 'operator')
+    journal.record(fleet => [{ type: 'operator.needed', provider: podOf(fleet, podId).provider, fault: last }])
+  return {
+    kind: 'pod',
+    code: `stuck_at_${stage}`,
+    message: `${podId} did not come up: ${WAITS[stage]}${last ? ` (${last.message})` : ''}`,
+    hint: 'Another pod is tried; autopod logs shows what this one said.',
+  }
+}
+
+async function connect(
+  context: Context,
+  podId: string,
+  address: Address,
+  tunnel: Tunnel,
+  signal: AbortSignal,
+): Promise<Settled<Machine>> {
+  const pinned = podOf(context.journal.fleet, podId).hostKey
+  const connected = await settle(() => context.dialer.connect(address, { pinned, tunnel, signal }))
+  if (!connected.ok) return connected
+  const { hostKey } = connected.value
+  record(context, podId, pod => (pod.hostKey ? [] : [{ type: 'pod.host_key_pinned', podId, hostKey }]))
+  reached(context, podId, 'ssh')
+  return connected
 }
 
 /** null: not known yet, look again. A link that broke comes back where it was, as a rule; the listing is asked when it does not. */
