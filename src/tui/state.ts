@@ -177,12 +177,15 @@ export function countJobs(facts: Facts): Counts {
   })
 }
 
+/** Outputs of which the last attempt has stored a file at least. */
+export function storedOutputs(job: Job): number {
+  const stored = new Set(job.attempts.at(-1)?.artifacts.map(artifact => artifact.name ?? artifact.nodeId))
+  return job.spec.outputs.filter(output => stored.has(output.name)).length
+}
+
 /** Outputs the job promises that are not stored yet while it runs: what a kill loses. */
 export function unsavedOutputs(job: Job): number {
-  const attempt = liveAttempt(job)
-  if (!attempt || isSettled(job)) return 0
-  const stored = new Set(attempt.artifacts.map(artifact => artifact.name ?? artifact.nodeId))
-  return job.spec.outputs.filter(output => !stored.has(output.name)).length
+  return liveAttempt(job) && !isSettled(job) ? job.spec.outputs.length - storedOutputs(job) : 0
 }
 
 /** Pods of this screen that may be billed now. */

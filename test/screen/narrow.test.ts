@@ -81,3 +81,16 @@ test('what is still to come is told in whole cents', () => {
   const [, low = '', high = ''] = /to finish \$(\S+?)–(\S+?),/.exec(textAt({ world }, '200x60')) ?? []
   expect([low, high]).toEqual([expect.stringMatching(/^\d+\.\d\d$/), expect.stringMatching(/^\d+\.\d\d$/)])
 })
+
+test('one output of many files counts as one until the job is done, then its files are told', () => {
+  const world = busyWorld()
+  const jobKey = `${RUN}/job-001`
+  const artifact = { name: 'video', nodeId: '9', file: 'a.webp', index: 0, key: 'out/a', sha256: 'cc', bytes: 1000 }
+  world.add({ type: 'artifact.stored', jobKey, attempt: 1, artifact })
+  world.add({ type: 'artifact.stored', jobKey, attempt: 1, artifact: { ...artifact, index: 1, key: 'out/b' } })
+  expect(textAt({ world }, '120x40')).toContain('outputs 1/1 ')
+  const file = { name: 'video', path: '/home/kim/out/a.webp', url: null, bytes: 1000, sha256: 'cc' }
+  world.add({ type: 'attempt.succeeded', jobKey, attempt: 1 })
+  world.add({ type: 'job.completed', jobKey, published: [file, { ...file, path: '/home/kim/out/b.webp' }] })
+  expect(textAt({ world, keys: ['/', ...'job-001', 'enter'] }, '120x40')).toContain('outputs 2 files 2.0 kB ')
+})

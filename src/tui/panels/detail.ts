@@ -19,9 +19,10 @@ import {
   podState,
   stallOf,
   stallWords,
+  storedOutputs,
 } from '../state.ts'
 import { clockTime, isAbout, type Line, STEP_WORDS, tell } from '../story.ts'
-import { clean, cut, wrap } from '../text.ts'
+import { clean, cut, plural, wrap } from '../text.ts'
 import { waitingFor } from './jobs.ts'
 import { drawLines, wrapParts } from './lines.ts'
 import { gpuName, podWork } from './pods.ts'
@@ -204,18 +205,22 @@ function rateOf(perSecond: number): string {
 
 function ingredients(job: Job, facts: Facts): string {
   const { inputs, outputs, template } = job.spec
-  const bytes = inputs.reduce((sum, input) => sum + (input.bytes ?? 0), 0)
-  const attempt = job.attempts.at(-1)
-  const stored = job.status === 'completed' ? job.published.length : (attempt?.artifacts.length ?? 0)
   const pod = podOfJob(job, facts)
+  const isDone = job.status === 'completed'
   const parts = [
-    `inputs ${inputs.length} file${inputs.length === 1 ? '' : 's'}${bytes ? ` ${formatBytes(bytes)}` : ''}`,
-    `outputs ${stored}/${outputs.length}`,
+    `inputs ${filesOf(inputs)}`,
+    // One output may become many files.
+    `outputs ${isDone ? filesOf(job.published) : `${storedOutputs(job)}/${outputs.length}`}`,
     `template ${template}`,
   ]
   if (pod) parts.push(`${pod.id} ${gpuName(pod)} ${formatUsd(pod.offer.perHour)}/h`)
   if (job.attempts.length > 0) parts.push(formatUsd(jobCost(facts.fleet, job, facts.now, allocationOf(facts))))
   return parts.join(' · ')
+}
+
+function filesOf(files: readonly { bytes: number | null }[]): string {
+  const bytes = files.reduce((sum, file) => sum + (file.bytes ?? 0), 0)
+  return `${plural(files.length, 'file')}${bytes ? ` ${formatBytes(bytes)}` : ''}`
 }
 
 function faultLines(fault: FaultData): Line[] {
@@ -289,7 +294,7 @@ function moreOfPod(id: string, facts: Facts): Line[] {
   const lines: Line[] = [dim(`${pod.name} · ${pod.ref ?? 'no id yet'} · ${pod.runId}`)]
   if (pod.address) lines.push(plain(sshLine(pod) ?? ''))
   lines.push(
-    plain(`${pod.finished} attempt${pod.finished === 1 ? '' : 's'} ended here${pod.draining ? ' · draining' : ''}`),
+    plain(`${plural(pod.finished, 'attempt')} ended here${pod.draining ? ' · draining' : ''}`),
   )
   if (pod.guarded === true) lines.push(dim('it ends itself if nobody renews its lease'))
   if (pod.guarded === false) lines.push({ text: '! it would not end itself if this machine failed', ink: 'bad' })
