@@ -1,7 +1,7 @@
 // The report of a run: one page that needs nothing but itself, and that says first what somebody at night must know.
 import { mayBill, type Pod, podCost } from '../domain/pod.ts'
 import type { Failure, Review } from '../domain/review.ts'
-import { formatClock, formatUsd, type Millis } from '../domain/units.ts'
+import { formatClock, formatUsd, type Millis, plural } from '../domain/units.ts'
 import { escaped, figure, type Html, html } from './html.ts'
 import { STYLE } from './style.ts'
 import { jobsTable, moneyTable, podsTable, shotsOf } from './tables.ts'
@@ -76,7 +76,7 @@ export function runOfPage(head: string): string | null {
 
 function jobWords({ jobs }: Review): string {
   const count = (status: string) => jobs.filter(job => job.status === status).length
-  const parts = [`${count('completed')} of ${jobs.length} job${jobs.length === 1 ? '' : 's'} done`]
+  const parts = [`${count('completed')} of ${plural(jobs.length, 'job')} done`]
   for (const [status, said] of [
     ['failed', 'failed'],
     ['cancelled', 'cancelled'],
@@ -97,7 +97,7 @@ function tilesOf(review: Review): Html {
   return html`<dl class="tiles">
 ${tile('Cost', figure(total, formatUsd(total)), limit === null ? 'no budget was set' : `of ${formatUsd(limit)} budget`)}
 ${tile('Time', formatClock((run.closedAt ?? until) - run.openedAt), done.length > 0 ? `${formatUsd(Math.ceil(total / done.length))} a finished job` : '–')}
-${tile('Outputs', html`${files}`, `file${files === 1 ? '' : 's'} of ${done.length} job${done.length === 1 ? '' : 's'}, verified`)}
+${tile('Outputs', html`${files}`, `${files === 1 ? 'file' : 'files'} of ${plural(done.length, 'job')}, verified`)}
 ${tile('Waste', figure(waste, formatUsd(waste)), `${share} % of the cost`, share >= 20 ? 'wait' : '')}
 ${tile('Pods', html`${pods.length}`, left === 0 ? 'all proven gone' : `${left} may still be billed`, left === 0 ? '' : 'bad')}</dl>`
 }
@@ -114,10 +114,10 @@ function alarmOf(pod: Pod, { until }: Review): Html {
 
 function failureOf({ code, message, hint, jobs, recovered, attempts, pods, micro }: Failure): Html {
   const counts = [
-    jobs.length > 0 ? `${jobs.length} job${jobs.length === 1 ? '' : 's'} failed` : '',
+    jobs.length > 0 ? `${plural(jobs.length, 'job')} failed` : '',
     recovered.length > 0 ? `${recovered.length} tried again` : '',
-    attempts > 0 ? `${attempts} attempt${attempts === 1 ? '' : 's'} lost` : '',
-    pods.length > 0 ? `${pods.length} pod${pods.length === 1 ? '' : 's'} broke` : '',
+    attempts > 0 ? `${plural(attempts, 'attempt')} lost` : '',
+    pods.length > 0 ? `${plural(pods.length, 'pod')} broke` : '',
   ].filter(Boolean)
   const names = [...jobs, ...recovered].map(job => job.spec.jobId).concat(pods.map(pod => pod.id))
   return html`<article class="card failure ${jobs.length === 0 ? 'over' : ''}"><header><h3>${message}</h3>${figure(micro, formatUsd(micro))}</header>

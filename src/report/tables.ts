@@ -2,7 +2,7 @@
 import { isSettled, type Job } from '../domain/job.ts'
 import { billedMs, podCost } from '../domain/pod.ts'
 import type { Review } from '../domain/review.ts'
-import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
+import { formatBytes, formatClock, formatUsd, plural } from '../domain/units.ts'
 import { figure, type Html, html } from './html.ts'
 import type { PageOptions } from './page.ts'
 import { percent } from './timeline.ts'
@@ -63,7 +63,7 @@ export function jobsTable({ jobs, jobCosts, pods, total, until }: Review, option
       ? html`<tr><th scope="row" class="dim">no job</th><td></td><td></td><td></td><td></td>${money(rest)}<td class="dim">pods that never had one</td></tr>`
       : null
   return html`<div class="card scroll"><table><thead><tr><th scope="col">Job</th><th scope="col">Status</th><th scope="col" class="n">Attempts</th><th scope="col">Last pod</th><th scope="col" class="n">Time</th><th scope="col" class="n">Cost</th><th scope="col">Result</th></tr></thead>
-<tbody>${rows}${nobody}</tbody><tfoot><tr><th scope="row">in all</th><td></td><td class="n">${jobs.reduce((sum, job) => sum + job.attempts.length, 0)}</td><td class="n">${pods.length} pod${pods.length === 1 ? '' : 's'}</td><td></td>${money(total)}<td></td></tr></tfoot></table></div>`
+<tbody>${rows}${nobody}</tbody><tfoot><tr><th scope="row">in all</th><td></td><td class="n">${jobs.reduce((sum, job) => sum + job.attempts.length, 0)}</td><td class="n">${plural(pods.length, 'pod')}</td><td></td>${money(total)}<td></td></tr></tfoot></table></div>`
 }
 
 function resultOf(job: Job, options: PageOptions): Html {

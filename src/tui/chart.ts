@@ -22,34 +22,26 @@ export function sparkline(samples: readonly number[], width: number): string {
 // Brightness as ink, for terminals without colours or Unicode.
 const RAMP = ' .:-=+*#%@'
 
-/** The picture as large as fits, its sides kept in proportion (a cell is about twice as high as wide). Answers the columns used. */
-export function drawPicture(screen: Screen, region: Region, picture: Picture): number {
+/** The picture as large as fits, its sides kept in proportion (a cell is about twice as high as wide). */
+export function drawPicture(screen: Screen, region: Region, picture: Picture): void {
   const { width, height } = picture
-  if (width < 1 || height < 1 || picture.rgb.length < width * height * 3) return 0
+  if (width < 1 || height < 1 || picture.rgb.length < width * height * 3) return
   const scale = Math.min(region.width / width, (region.height * 2) / height)
   const columns = Math.max(1, Math.floor(width * scale))
   const rows = Math.max(1, Math.floor((height * scale) / 2))
   const halves = !screen.ascii && screen.ink.colours === 256
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      const above = sample(picture, column / columns, (row * 2) / (rows * 2), 1 / columns, 0.5 / rows)
-      const below = sample(picture, column / columns, (row * 2 + 1) / (rows * 2), 1 / columns, 0.5 / rows)
+      const above = sample(picture, column / columns, row / rows, 1 / columns, 0.5 / rows)
+      const below = sample(picture, column / columns, (row + 0.5) / rows, 1 / columns, 0.5 / rows)
       if (halves)
         put(screen, region.x + column, region.y + row, '▀', attribute(colourOf(...above), colourOf(...below)), 1)
       else {
         const light = (above[0] + above[1] + above[2] + below[0] + below[1] + below[2]) / 6 / 256
-        put(
-          screen,
-          region.x + column,
-          region.y + row,
-          RAMP[Math.floor(light * RAMP.length)] ?? ' ',
-          screen.ink.plain,
-          1,
-        )
+        put(screen, region.x + column, region.y + row, RAMP[Math.floor(light * RAMP.length)] ?? ' ', screen.ink.plain)
       }
     }
   }
-  return columns
 }
 
 /** Mean colour of a part of the picture, given as fractions; at most 4 × 4 points of it. */

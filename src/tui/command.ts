@@ -1,10 +1,11 @@
 // The line behind `:`: words of the key table with what they act on, completed by tab. It does nothing itself; `update` acts on what it means.
+
 import { didYouMean } from '../domain/nearest.ts'
+import { plural } from '../domain/units.ts'
 import { BINDINGS, type Binding, type Context } from './keys.ts'
 import type { Model } from './model.ts'
 import { JOB_SORTS, jobOrder, POD_SORTS, podOrder } from './order.ts'
 import { type Rows, rowsOfJobs, rowsOfPods } from './targets.ts'
-import { plural } from './text.ts'
 
 /** What a line means: the binding, the rows it names (null = the marked or selected ones) and the words behind it. */
 export type Meaning = { binding: Binding; rows: Rows | null; words: readonly string[] }

@@ -5,10 +5,9 @@ import type { Event } from '../domain/event.ts'
 import type { FaultData } from '../domain/fault.ts'
 import type { BudgetStep } from '../domain/run.ts'
 import type { Step } from '../domain/stuck.ts'
-import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
+import { formatBytes, formatClock, formatUsd, plural } from '../domain/units.ts'
 import { STAGE_WORDS } from './panels/pods.ts'
 import type { Ink } from './style.ts'
-import { plural } from './text.ts'
 
 export const STEP_WORDS: Record<Step, string> = {
   interrupt: 'is interrupted',

@@ -145,8 +145,3 @@ export function wrapSpans(text: string, width: number): [number, number][] {
   spans.push([start, text.length])
   return spans
 }
-
-/** `1 pod`, `3 pods`. */
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
-}

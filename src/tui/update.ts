@@ -1,5 +1,6 @@
 // Model and key → model and effects. Pure; `settle` then brings selection and scrolling in line with what is known now.
 
+import { plural } from '../domain/units.ts'
 import { completed, meaningOf } from './command.ts'
 import { bindingOf, unavailable } from './key-lookup.ts'
 import { type Action, type Binding, type Context, contextOf } from './keys.ts'
@@ -19,7 +20,7 @@ import { type Pointer, pressed, WHEEL_ROWS } from './pointer.ts'
 import { FRAME_WIDTH } from './screen.ts'
 import { isOver, jobState, podState, runOfScreen, stallOf } from './state.ts'
 import { isEverything, questionsFor, type Verb } from './targets.ts'
-import { clean, plural } from './text.ts'
+import { clean } from './text.ts'
 import { dialogKey } from './update-dialog.ts'
 import { endSearch, findNext, moveLog, newLogPage, settleSearch, startSearch } from './update-log.ts'
 import { reveal, rowsToMark, settleTable, sorted, sortedBy, tabled, toggled, unmarked } from './update-rows.ts'

@@ -1,7 +1,7 @@
 // Lines across the screen for what must not be overlooked: needs a person, nothing is known, over, no engine.
 import { RELEASE_SLOW_MS } from '../../domain/notice.ts'
 import type { Pod } from '../../domain/pod.ts'
-import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
+import { formatClock, formatUsd, type Millis, plural } from '../../domain/units.ts'
 import { type Facts, type Model, once, sinceEvent } from '../model.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import {
@@ -17,7 +17,7 @@ import {
 } from '../state.ts'
 import { balanceWords, clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
-import { clean, cut, plural, wrapSpans } from '../text.ts'
+import { clean, cut, wrapSpans } from '../text.ts'
 
 export type Banner = { text: string; ink: Ink }
 

@@ -3,7 +3,7 @@ import { jobCost } from '../../domain/cost.ts'
 import type { FaultData } from '../../domain/fault.ts'
 import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { type Pod, podCost } from '../../domain/pod.ts'
-import { formatBytes, formatClock, formatUsd } from '../../domain/units.ts'
+import { formatBytes, formatClock, formatUsd, plural } from '../../domain/units.ts'
 import { leftOf } from '../ahead.ts'
 import { drawPicture, sparkline } from '../chart.ts'
 import { linesUntilEnd, logLine } from '../log-end.ts'
@@ -22,7 +22,7 @@ import {
   storedOutputs,
 } from '../state.ts'
 import { clockTime, isAbout, type Line, STEP_WORDS, tell } from '../story.ts'
-import { clean, cut, plural, wrap } from '../text.ts'
+import { clean, cut, wrap } from '../text.ts'
 import { waitingFor } from './jobs.ts'
 import { drawLines, wrapParts } from './lines.ts'
 import { gpuName, podWork } from './pods.ts'
@@ -293,9 +293,7 @@ function moreOfPod(id: string, facts: Facts): Line[] {
   if (!pod) return [dim('this pod is not known any more')]
   const lines: Line[] = [dim(`${pod.name} · ${pod.ref ?? 'no id yet'} · ${pod.runId}`)]
   if (pod.address) lines.push(plain(sshLine(pod) ?? ''))
-  lines.push(
-    plain(`${plural(pod.finished, 'attempt')} ended here${pod.draining ? ' · draining' : ''}`),
-  )
+  lines.push(plain(`${plural(pod.finished, 'attempt')} ended here${pod.draining ? ' · draining' : ''}`))
   if (pod.guarded === true) lines.push(dim('it ends itself if nobody renews its lease'))
   if (pod.guarded === false) lines.push({ text: '! it would not end itself if this machine failed', ink: 'bad' })
   if (pod.releaseCause) lines.push(plain(`terminated because: ${pod.releaseCause}`))

@@ -2,11 +2,11 @@
 import { jobCost } from '../../domain/cost.ts'
 import { isSettled, isUnpublished, type Job, liveAttempt } from '../../domain/job.ts'
 import { mayBill, podCost } from '../../domain/pod.ts'
-import { formatUsd } from '../../domain/units.ts'
+import { formatUsd, plural } from '../../domain/units.ts'
 import { allocationOf, type Dialog, type Effect, type Facts, type Many, type Model, type Question } from '../model.ts'
 import { clear, frame, put, type Screen } from '../screen.ts'
 import { countJobs, gaugeOf, isOver, livePods, unsavedOutputs } from '../state.ts'
-import { clean, cut, plural, wrap } from '../text.ts'
+import { clean, cut, wrap } from '../text.ts'
 
 export type Button = { label: string; effects: readonly Effect[] }
 export type DialogText = { title: string; lines: string[]; buttons: Button[] }

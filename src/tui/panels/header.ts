@@ -2,7 +2,7 @@
 import { runwayMs } from '../../domain/account.ts'
 import { hourlyRate } from '../../domain/cost.ts'
 import { DEFAULT_LIMITS } from '../../domain/limits.ts'
-import { formatClock, formatUsd } from '../../domain/units.ts'
+import { formatClock, formatUsd, plural } from '../../domain/units.ts'
 import { toFinish } from '../ahead.ts'
 import { type Facts, type Model, PANEL_NAMES, type PanelName, sinceEvent } from '../model.ts'
 import { jobOrder, podOrder } from '../order.ts'
@@ -10,7 +10,7 @@ import { put, type Region, type Screen } from '../screen.ts'
 import { ageWords, countJobs, isOver, livePods, newsAt, runOfScreen, runToSum, spentOf } from '../state.ts'
 import { clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
-import { clean, cut, plural, textWidth } from '../text.ts'
+import { clean, cut, textWidth } from '../text.ts'
 
 /** `weight`: the heaviest go first when there is no room. */
 type Segment = { text: string; ink: Ink; weight: number }

@@ -1,7 +1,8 @@
 // Lines of words in a frame, scrolled: what fits from the top on, and how many more there are.
+import { plural } from '../../domain/units.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import type { Line } from '../story.ts'
-import { cut, plural, textWidth, wrap } from '../text.ts'
+import { cut, textWidth, wrap } from '../text.ts'
 
 /** `inside`: where the words go; `around`: the frame, which tells what is below. */
 export function drawLines(screen: Screen, around: Region, inside: Region, lines: readonly Line[], from: number): void {

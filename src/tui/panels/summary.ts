@@ -1,12 +1,12 @@
 // What a run came to, once it is over: what was made, what it cost and why, what failed for which cause, and that nothing is left.
 import { mayBill } from '../../domain/pod.ts'
 import { type CauseTotal, type Failure, type Review, reviewOf } from '../../domain/review.ts'
-import { formatBytes, formatClock, formatUsd } from '../../domain/units.ts'
+import { formatBytes, formatClock, formatUsd, plural } from '../../domain/units.ts'
 import { type Facts, type Model, sinceEvent } from '../model.ts'
 import { frame, type Region, type Screen } from '../screen.ts'
 import { RUN_WORDS, runToSum } from '../state.ts'
 import type { Line } from '../story.ts'
-import { clean, plural, wrap } from '../text.ts'
+import { clean, wrap } from '../text.ts'
 import { drawLines, wrapParts } from './lines.ts'
 
 const BAR = 16
