@@ -1,26 +1,25 @@
 // The imperative shell: journal → plan → effects, until nothing is left to do. It decides nothing itself.
 
 import { openRuns } from '../domain/census.ts'
-import { type Effect, effectKey, effects } from '../domain/effect.ts'
 import type { Fact } from '../domain/event.ts'
 import type { Fault } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
-import { type Need, needKey } from '../domain/placement.ts'
 import { plan } from '../domain/plan.ts'
-import { mayBill, type Offer } from '../domain/pod.ts'
+import { mayBill } from '../domain/pod.ts'
 import type { World } from '../domain/world.ts'
 import type { Context, EngineOptions } from './context.ts'
 import { createGaugeBoard } from './gauges.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { createLanes } from './lanes.ts'
 import { beginLife } from './life.ts'
-import { perform } from './perform.ts'
+import { createMarket } from './market.ts'
 import { isOfJournal } from './settle.ts'
 import { createSightings } from './sightings.ts'
 import { createSlots } from './slots.ts'
 import { createSteadyClock } from './steady.ts'
 import { sweepLeases } from './sweep.ts'
+import { createUnderWay } from './under-way.ts'
 
 export type Engine = {
   readonly fleet: Fleet
@@ -40,7 +39,6 @@ export type Engine = {
 
 /** An effect that hangs for longer is an open question for the next engine, as after a crash. */
 const STOP_MAX_MS = 5000
-const LET_GO = 'engine stops'
 
 export function startEngine(options: EngineOptions): Engine {
   const { store } = options
@@ -61,43 +59,36 @@ export function startEngine(options: EngineOptions): Engine {
   const begin = (context: Context) =>
     beginLife(context, () => {
       // Whoever tends a pod goes on: its lease is renewed, and its port stays.
-      for (const { kind, abort } of running.values()) if (kind !== 'tend') abort.abort(LET_GO)
+      underWay.letGo('tend')
       wake()
     })
   /** Commands of this process that the journal refused. */
   const unsaid: Fact[] = []
   const engineId = clock.uuid()
-  const offers = new Map<string, { offers: readonly Offer[]; at: number; unknown: boolean }>()
-  const asking = new Set<string>()
-  const world: World = { offers, home8: options.home8, limits: options.limits }
-  const running = new Map<string, { kind: Effect['kind']; abort: AbortController; done: Promise<void> }>()
-  /** The event up to which all that must be under way is; null after an effect began or ended. */
-  let alignedAt: number | null = null
   const stopping = new AbortController()
   let wake: () => void = () => {}
-  let life = begin(contextNow())
-  let settle: { resolve: () => void; reject: (error: unknown) => void } = { resolve() {}, reject() {} }
-  const idle = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject }
-  })
+  const idle = Promise.withResolvers<void>()
   const failure = Promise.withResolvers<never>()
   // Not everybody listens to both.
-  for (const promise of [idle, failure.promise]) promise.catch(() => {})
+  for (const { promise } of [idle, failure]) promise.catch(() => {})
+  const crash = (error: unknown) => {
+    if (!stopping.signal.aborted) {
+      stopping.abort('stopping')
+      idle.reject(error)
+      failure.reject(error)
+    }
+    wake()
+  }
+  const market = createMarket(() => wake(), crash)
+  const underWay = createUnderWay(() => wake(), crash)
+  const world: World = { offers: market.offers, home8: options.home8, limits: options.limits }
+  let life = begin(contextNow())
 
   /** Waits for `work`, for so long as an engine that stops may take. */
   const patient = async (work: Promise<void>[]) => {
     const late = new AbortController()
     await Promise.race([Promise.all(work), clock.sleep(STOP_MAX_MS, late.signal)])
     late.abort('late')
-  }
-
-  const crash = (error: unknown) => {
-    if (!stopping.signal.aborted) {
-      stopping.abort('stopping')
-      settle.reject(error)
-      failure.reject(error)
-    }
-    wake()
   }
 
   const decide = () => {
@@ -113,55 +104,6 @@ export function startEngine(options: EngineOptions): Engine {
   const stamp = (facts: Fact[]) =>
     facts.map(fact => (fact.type === 'attempt.requested' ? { ...fact, promptId: clock.uuid() } : fact))
 
-  const ask = (need: Need) => {
-    const key = needKey(need)
-    if (asking.has(key)) return
-    asking.add(key)
-    void perform(
-      life.context,
-      {
-        kind: 'ask',
-        need,
-        answer: found => offers.set(key, { offers: found ?? [], at: clock.now(), unknown: found === null }),
-      },
-      stopping.signal,
-    )
-      .catch(crash)
-      .finally(() => {
-        asking.delete(key)
-        wake()
-      })
-  }
-
-  const launch = (effect: Effect) => {
-    const abort = new AbortController()
-    const done = perform(life.context, effect, abort.signal)
-      .catch((error: unknown) => {
-        // Let go of in the middle, some throw the reason.
-        if (abort.signal.reason !== LET_GO) crash(error)
-      })
-      .finally(() => {
-        running.delete(effectKey(effect))
-        alignedAt = null
-        wake()
-      })
-    running.set(effectKey(effect), { kind: effect.kind, abort, done })
-  }
-
-  const align = () => {
-    if (alignedAt === journal.fleet.seq) return
-    alignedAt = journal.fleet.seq
-    const wanted = new Map(effects(journal.fleet).map(effect => [effectKey(effect), effect]))
-    for (const [key, { abort }] of running) if (!wanted.has(key)) abort.abort('unwanted')
-    for (const [key, effect] of wanted) {
-      const present = running.get(key)
-      if (!present) {
-        launch(effect)
-        alignedAt = null
-      } else if (effect.kind === 'run' && effect.cancel) present.abort.abort('cancel')
-    }
-  }
-
   const live = async () => {
     const context = contextNow()
     journal.record(fleet => [
@@ -173,26 +115,22 @@ export function startEngine(options: EngineOptions): Engine {
       ...unsaid,
     ])
     unsaid.length = 0
-    await letGo()
+    // Everything under way ends without its outcome; an effect that hangs is not started again before it has ended.
+    underWay.letGo()
+    await patient(underWay.ends())
     life = begin(context)
     while (!stopping.signal.aborted) {
       if (life.refusal) throw life.refusal
       const woken = new AbortController()
       wake = () => woken.abort('woken')
       journal.refresh()
-      for (const need of decide()) ask(need)
-      align()
+      for (const need of decide()) market.ask(life.context, need)
+      underWay.align(life.context)
       gauges.flushIfDue()
       // It stays ready for runs that other processes hand over, until it is stopped.
-      if (openRuns(journal.fleet).length === 0 && asking.size === 0 && !owes(journal.fleet)) settle.resolve()
+      if (openRuns(journal.fleet).length === 0 && !market.isAsked() && !owes(journal.fleet)) idle.resolve()
       await clock.sleep(options.limits.listenMs, woken.signal)
     }
-  }
-  /** Everything under way ends without its outcome; an effect that hangs is not started again before it has ended. */
-  const letGo = async () => {
-    for (const { abort } of running.values()) abort.abort(LET_GO)
-    await patient([...running.values()].map(({ done }) => done))
-    alignedAt = null
   }
 
   const loop = async () => {
@@ -223,7 +161,7 @@ export function startEngine(options: EngineOptions): Engine {
     journal,
     fleet: journal.fleet,
     gauges: gauges.gauges,
-    idle,
+    idle: idle.promise,
     failed: failure.promise,
     refusal: () => life.refusal,
     command(facts) {
@@ -241,10 +179,9 @@ export function startEngine(options: EngineOptions): Engine {
       wake()
       await looping
       unlisten()
-      for (const { abort } of running.values()) abort.abort(LET_GO)
+      underWay.letGo()
       // A creation is waited for: what it makes is billed, and this engine alone is about to hear of it.
-      const creations = [...running.values()].filter(({ kind }) => kind === 'create').map(({ done }) => done)
-      await Promise.all([patient([...running.values()].map(({ done }) => done).concat(sweeping)), ...creations])
+      await Promise.all([patient([...underWay.ends(), sweeping]), ...underWay.ends('create')])
       await slots.close()
       gauges.flush()
       life.context.journal.record(() => [{ type: 'engine.stopped', engineId }])

@@ -165,10 +165,10 @@ export const MUTANTS: Mutant[] = [
   },
   {
     name: 'a cancel is not waited for',
-    file: 'engine/engine.ts',
+    file: 'engine/under-way.ts',
     search: "else if (effect.kind === 'run' && effect.cancel) present.abort.abort('cancel')",
     replace: `else if (effect.kind === 'run' && effect.cancel)
-        journal.record(() => [{ type: 'attempt.cancelled', jobKey: effect.jobKey, attempt: effect.attempt }])`,
+        context.journal.record(() => [{ type: 'attempt.cancelled', jobKey: effect.jobKey, attempt: effect.attempt }])`,
   },
   {
     name: 'a prompt that ignored its cancel leaves its pod in use',
