@@ -12,7 +12,7 @@ import { isOurFile } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { type Home, openHome, templateDirs } from './home.ts'
 import { eventsOf, pastOf } from './past.ts'
-import { table } from './table.ts'
+import { clean, table } from './table.ts'
 
 export async function check({ flags, words }: Invocation): Promise<number> {
   if (flags.on('journal')) return checkJournal(flags)
@@ -133,7 +133,7 @@ export async function template({ flags, words }: Invocation): Promise<number> {
   for (const model of found.requires.models)
     lines.push(`model   ${model.folder}/${model.name}  ${(model.bytes / 1e9).toFixed(1)} GB  ${model.url}`)
   if (found.requires.vramGb > 0) lines.push(`needs   ${found.requires.vramGb} GB of VRAM`)
-  process.stdout.write(`${lines.join('\n')}\n`)
+  process.stdout.write(`${lines.map(clean).join('\n')}\n`)
   return EXIT.ok
 }
 

@@ -3,6 +3,7 @@ import type { Job } from '../domain/job.ts'
 import { formatUsd, type Micro } from '../domain/units.ts'
 import { EXIT } from './exit.ts'
 import type { Order, Quote } from './launch.ts'
+import { clean } from './table.ts'
 
 const atMost = (micro: Micro | null) => (micro === null ? 'no limit set' : `at most ${formatUsd(micro)}`)
 
@@ -54,6 +55,6 @@ export function dryRun(ordered: Order, quotes: Quote[], json: boolean): number {
     '',
     `${quotes.length} jobs on ${pods} pods, ${formatUsd(perHour)}/h together; ${capped === null ? 'no limit set (--max-cost)' : atMost(capped)}. Nothing was rented.`,
   )
-  process.stdout.write(`${lines.join('\n')}\n`)
+  process.stdout.write(`${lines.map(clean).join('\n')}\n`)
   return EXIT.ok
 }

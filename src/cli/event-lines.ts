@@ -15,6 +15,7 @@ export function eventLines(follow: Follow, runId: string): () => void {
   const tell = (event: Event) => {
     if (mine(event)) process.stdout.write(`${JSON.stringify({ ...event, at: new Date(event.at).toISOString() })}\n`)
   }
-  for (const event of follow.fleet.recent) tell(event)
+  const opened = follow.fleet.runs.get(runId)?.openedAt ?? 0
+  for (const event of follow.fleet.recent) if (event.at >= opened) tell(event)
   return follow.onEvent(tell)
 }

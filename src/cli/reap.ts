@@ -11,7 +11,7 @@ import { EXIT } from './exit.ts'
 import { type Home, rentingHome } from './home.ts'
 import { listedPods, markedPods } from './marked.ts'
 import { readablePastOf } from './past.ts'
-import { table } from './table.ts'
+import { clean, table } from './table.ts'
 
 /** A provider that does not prove an end in this time is left to the next call, and said to. */
 const PROOF_MAX_MS = 5 * 60_000
@@ -76,7 +76,7 @@ async function end(provider: Provider, { ref, name }: PodRow): Promise<boolean> 
       why = error.data.message
     }
   }
-  process.stderr.write(`${name} (${ref}) may still be billed: ${why}. Run autopod reap --yes again.\n`)
+  process.stderr.write(`${clean(`${name} (${ref}) may still be billed: ${why}`)}. Run autopod reap --yes again.\n`)
   return false
 }
 

@@ -63,7 +63,7 @@ export async function status({ flags, words }: Invocation): Promise<number> {
         lines.push(
           `${name}: unknown which pods there are since ${new Date(provider.listingLostAt).toLocaleTimeString()}`,
         )
-      if (provider.operator) lines.push(`${name} needs you: ${provider.operator.message}`)
+      if (provider.operator) lines.push(clean(`${name} needs you: ${provider.operator.message}`))
     }
     return `${lines.join('\n')}\n`
   })

@@ -27,8 +27,8 @@ export type HttpResponse = {
   text(): Promise<string>
 }
 
-/** More than any answer that is held in memory should have; larger things are streamed. */
-const BODY_MAX_BYTES = 256 * 1024 * 1024
+/** More than any answer that is held in memory should have (ComfyUI's longest, a list of all node classes, has some 10 MB); files are streamed. */
+const BODY_MAX_BYTES = 64 * 1024 * 1024
 
 // Idle connections are dropped after 30 s: sooner than the 75 s of ComfyUI's aiohttp and the 60 s of common balancers do it.
 const agents = {

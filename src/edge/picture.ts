@@ -1,13 +1,19 @@
 // Pictures as small RGB pixels, for terminals. The only door to sharp outside the sandbox; loaded when the first picture comes.
 
-/** At most `widthMax` wide, never enlarged; null for what is no picture. */
+/** Of a preview: a few kilobytes can claim a picture of gigabytes. */
+const PIXELS_MAX = 4096 * 4096
+
+/** At most `widthMax` wide, never enlarged; null for what is no picture, or too large for a preview. */
 export async function pixelsOf(
   bytes: Uint8Array,
   widthMax: number,
 ): Promise<{ width: number; height: number; rgb: Uint8Array } | null> {
   const { default: sharp } = await import('sharp')
   try {
-    const small = sharp(bytes).resize({ width: widthMax, withoutEnlargement: true }).removeAlpha().toColourspace('srgb')
+    const small = sharp(bytes, { limitInputPixels: PIXELS_MAX })
+      .resize({ width: widthMax, withoutEnlargement: true })
+      .removeAlpha()
+      .toColourspace('srgb')
     const { data, info } = await small.raw().toBuffer({ resolveWithObject: true })
     return { width: info.width, height: info.height, rgb: data }
   } catch {

@@ -3,6 +3,7 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { quoted } from './ssh/tools.ts'
 
 export type Supervisor = { close(): void }
 
@@ -35,7 +36,7 @@ export async function openSupervisor(
 
 const supervisorctl = (box: string) => `#!/bin/sh
 # supervisorctl of a simulated pod
-box='${box.replaceAll("'", "'\\''")}'
+box=${quoted(box)}
 case $1 in
   status) echo 'comfyui                          RUNNING   pid 31, uptime 0:04:12';;
   restart)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { watchPrompt } from '../../src/edge/executors/comfy-watch.ts'
 import { openSocket, type SocketOptions } from '../../src/edge/socket.ts'
 import { fastClock } from './executor-worlds.ts'
 
@@ -32,6 +33,30 @@ function open(url: string, on: Partial<SocketOptions['on']> = {}, factor = 100) 
   onTestFinished(socket.close)
   return socket
 }
+
+test('a picture that is too large for a preview is no preview', async () => {
+  const { next, url } = await server()
+  const coming = next()
+  const sizes: number[] = []
+  const ignored = () => {}
+  const progress = { read: () => 'ignored' as const, reading: () => ({}) as never }
+  const on = { preview: (image: Uint8Array) => void sizes.push(image.length), log: ignored, heard: ignored }
+  const base = url.replace('ws:', 'http:').replace(/\/ws$/, '')
+  const watch = watchPrompt({
+    base,
+    promptId: 'p',
+    progress,
+    clock: fastClock(100),
+    on,
+    nudge: ignored,
+    moved: ignored,
+  })
+  onTestFinished(watch.close)
+  const socket = await coming
+  const preview = (bytes: number) => Buffer.concat([Buffer.from([0, 0, 0, 1, 0, 0, 0, 1]), Buffer.alloc(bytes)])
+  for (const bytes of [5_000_000, 1000]) socket.send(preview(bytes))
+  await expect.poll(() => sizes).toEqual([1000])
+})
 
 test('a lost connection comes back under a fresh id, and its first frame is sent again', async () => {
   const { ids, first, next, url } = await server()

@@ -184,6 +184,11 @@ describe('job files', () => {
     expect(stderr).toContain('resize2')
     expect(stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
     expect(stderr.split('\n').filter(line => line.includes('b.json'))).toHaveLength(1)
+    const workflow = { '1': { class_type: 'EmptyImage', inputs: {} } }
+    const path = await put('evil.json', { autopod: { description: 'from \x1b]0;title\x07outside' }, workflow })
+    const shown = await ap(['template', 'show', path])
+    expect(shown.stdout).toContain('outside')
+    expect(shown.stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
   })
 })
 

@@ -153,6 +153,11 @@ test.concurrent('events are JSON lines that end with the end of the run; a dry r
     expect(events.map(event => event.seq)).toEqual(events.map(event => event.seq).toSorted((a, b) => a - b))
     for (const { at } of events) expect(new Date(at).toISOString()).toBe(at)
 
+    // What happened before this run began is another's.
+    const next = await world.run('run', 'jobs', '--events')
+    const firstOfNext = JSON.parse(next.stdout.split('\n')[0] ?? '') as { seq: number }
+    expect(firstOfNext.seq).toBeGreaterThan(events.at(-1)?.seq ?? 0)
+
     const plain = await world.run('run', 'jobs', '--plain')
     expect(plain).toMatchObject({ code: 0, stderr: '' })
     expect(plain.stdout).toMatch(/^small +completed +.*out\/small\.png/m)

@@ -7,6 +7,8 @@ import type { Progress } from './comfy-progress.ts'
 
 /** Two pictures a second are as many as the screen shows. */
 const PREVIEW_PAUSE_MS = 500
+/** ComfyUI makes them 512 pixels wide: more than this is no preview, and would be written to disk twice a second. */
+const PREVIEW_BYTES_MAX = 4 * 1024 * 1024
 /** Longest wait for the first connection before the prompt is sent without it; HTTP decides anyway. */
 const OPEN_WAIT_MS = 5_000
 
@@ -59,7 +61,7 @@ export function watchPrompt(options: {
         if (frame.kind !== 'preview' || (frame.promptId ?? promptId) !== promptId) return
         on.heard()
         const now = clock.now()
-        if (now - previewedAt < PREVIEW_PAUSE_MS) return
+        if (now - previewedAt < PREVIEW_PAUSE_MS || frame.image.length > PREVIEW_BYTES_MAX) return
         previewedAt = now
         on.preview(frame.image)
       },

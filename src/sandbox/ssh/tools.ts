@@ -31,7 +31,8 @@ function uuids(seed: string, count: number): string[] {
   })
 }
 
-function quoted(value: string): string {
+/** One word of sh. */
+export function quoted(value: string): string {
   return `'${value.replaceAll("'", `'\\''`)}'`
 }
 
