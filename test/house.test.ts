@@ -138,7 +138,6 @@ const DOORS: [string, RegExp][] = [
   ['ws', /^src\/(edge\/socket|sandbox\/comfy\/sockets)\.ts$/],
   ['@aws-sdk/', /^src\/edge\/buckets\/r2/],
   ['blessed', /^src\/tui\/paint\.ts$/],
-  ['blessed-contrib', /^src\/tui\/paint\.ts$/],
   ['node:sqlite', /^src\/edge\/store[\w-]*\.ts$/],
   ['sharp', /^src\/(sandbox\/|edge\/picture\.ts)/],
   ['zod', /^src\/(wire|sandbox)\/|^src\/edge\//],

@@ -50,6 +50,9 @@ export const tui: Bench = {
     const frames = await framesMade()
     rows.push(limited('CPU time a frame, median', frames.frameMs, 'ms', 0.5))
     rows.push(limited('CPU time a frame, least', frames.frameMsLow, 'ms', null))
+    const { listtable, contrib } = await widgets()
+    rows.push(compared('CPU time a frame, median', frames.frameMs, 'ms', 'blessed.listtable', listtable, null))
+    rows.push(compared('CPU time a frame, median', frames.frameMs, 'ms', 'contrib.table', contrib, null))
     rows.push(limited('an unchanged frame', frames.unchangedBytes, 'B', 0))
     rows.push(limited('a frame', frames.frameBytes, 'B', null))
     rows.push(limited(`heap after ${frames.frames.toLocaleString('en')} frames`, frames.heapMb, 'MB', 1))
@@ -122,6 +125,12 @@ type Frames = {
 async function framesMade(): Promise<Frames> {
   const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', script('./frames-process.ts')])
   return JSON.parse(stdout) as Frames
+}
+
+async function widgets(): Promise<{ listtable: number; contrib: number }> {
+  const { stdout } = await promisify(execFile)(process.execPath, [script('./widgets-process.ts')])
+  // Before it the widgets' farewell to a terminal that is none.
+  return JSON.parse(stdout.slice(stdout.lastIndexOf('\n', stdout.length - 2)))
 }
 
 function at(sorted: readonly number[], share: number): number {
