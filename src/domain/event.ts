@@ -89,7 +89,5 @@ export type Fact =
   | { type: 'balance.fallen'; provider: string; level: BalanceLevel; micro: Micro; runwayMs: number }
   | { type: 'balance.restored'; provider: string; micro: Micro }
 
-export type FactType = Fact['type']
-
 /** A fact in its place: `seq` from 1 without gaps within a journal, `at` from the writer's clock. */
 export type Event = Fact & { seq: number; at: Millis }

@@ -1,4 +1,4 @@
-// What can go wrong at an edge, sorted by what happens next. Thrown only in edge/, caught only in engine/perform.
+// What can go wrong at an edge, sorted by what happens next. Thrown only in edge/; made a value by engine/settle.
 
 /**
  * transient: back off, same place · capacity: next offer, or wait · pod: this machine is bad, go elsewhere ·

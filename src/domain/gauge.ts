@@ -1,4 +1,5 @@
-// Gauges: last values that may be lost. Not facts: they never decide anything, they are only shown.
+// Gauges: last values that may be lost. Not facts, and nearly all of them are only shown: what is made of a silent one (`stuck`) is a
+// fact before anything is done about it.
 import type { Millis } from './units.ts'
 
 export type JobGauge = {

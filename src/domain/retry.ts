@@ -81,7 +81,7 @@ export function verdict(job: Job, retries: number, limits: Limits): Verdict {
 }
 
 /** Attempts that count: those since the job was last queued or asked to be tried again. */
-export function triesOf(job: Job): Attempt[] {
+function triesOf(job: Job): Attempt[] {
   return job.attempts.filter(a => a.requestedAt >= job.openedAt)
 }
 
@@ -120,7 +120,7 @@ function poisonOf(tries: Attempt[]): FaultData | null {
 }
 
 /** Of pods whose host nobody tells, each counts as one of its own. */
-export function onSameHost(one: Attempt, other: Attempt): boolean {
+function onSameHost(one: Attempt, other: Attempt): boolean {
   if (one.podId === other.podId) return true
   return one.hostId !== null && one.hostId === other.hostId
 }

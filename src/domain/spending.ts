@@ -56,9 +56,10 @@ export function addedUp(values: readonly number[]): number[] {
   return values.map(value => (sum += value))
 }
 
-export type CauseTotal = {
+export type CauseSpend = {
   cause: Cause
-  micro: Micro /** Micro-dollars an hour that run for it now. */
+  micro: Micro
+  /** What runs for it now, an hour. */
   perHour: Micro
 }
 
@@ -67,8 +68,8 @@ export function totalsByCause(
   entries: readonly Entry[],
   order: readonly Cause[],
   rateOf: (podId: string) => Micro,
-): CauseTotal[] {
-  const totals = new Map<Cause, CauseTotal>()
+): CauseSpend[] {
+  const totals = new Map<Cause, CauseSpend>()
   const last = new Map<string, Entry>()
   for (const entry of entries) {
     const total = totals.get(entry.cause) ?? { cause: entry.cause, micro: 0, perHour: 0 }

@@ -14,7 +14,7 @@ import { formatClock, type Millis } from './units.ts'
  * message: ComfyUI said something new about the prompt · gpu: work on the GPU, or its memory moved · log: a line in ComfyUI's log ·
  * file: something among its files changed.
  */
-export const SIGNS = ['message', 'gpu', 'log', 'file'] as const
+const SIGNS = ['message', 'gpu', 'log', 'file'] as const
 export type Sign = (typeof SIGNS)[number]
 
 /** When each sign was last seen, or since when it was looked for; null where it cannot be seen, which is not the same as silence. */

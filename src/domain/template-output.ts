@@ -26,7 +26,7 @@ function isPreview(classType: string): boolean {
 }
 
 /** Nodes that may leave files: known savers, and whatever nothing else reads (a custom saver looks like that); by id. */
-export function outputNodes(graph: Graph): { id: string; kind: OutputKind | null; title: string }[] {
+function outputNodes(graph: Graph): { id: string; kind: OutputKind | null; title: string }[] {
   const read = new Set<string>()
   for (const node of Object.values(graph)) {
     for (const value of Object.values(node.inputs)) {

@@ -44,7 +44,7 @@ type Use = { placeholder: string; nodeId: string; classType: string; field: stri
 // Only what looks like a name: `{red|blue}` and `{"a": 1}` in a prompt are text.
 const placeholders = /\{([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_.-]*)?)\}/g
 
-export function nodePlace(id: string, classType: string, field: string): string {
+function nodePlace(id: string, classType: string, field: string): string {
   return `node ${id} (${classType}), field ${field}`
 }
 
@@ -56,7 +56,7 @@ function usesIn(value: unknown, field: string, found: (placeholder: string, fiel
 }
 
 /** Every placeholder of the graph and the node and field it stands in. */
-export function placeholdersOf(graph: Graph): Use[] {
+function placeholdersOf(graph: Graph): Use[] {
   const uses: Use[] = []
   for (const [nodeId, node] of Object.entries(graph)) {
     usesIn(node.inputs, '', (placeholder, field) =>

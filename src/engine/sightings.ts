@@ -8,7 +8,6 @@ export type Sighting = {
 }
 
 export type Sightings = {
-  latest(provider: string): Sighting | null
   /** The next complete listing that is asked for from now on; null when `signal` aborts first. */
   next(provider: string, signal: AbortSignal): Promise<Sighting | null>
   tell(provider: string, sighting: Sighting): void
@@ -17,7 +16,6 @@ export type Sightings = {
 }
 
 export function createSightings(clock: Clock): Sightings {
-  const latest = new Map<string, Sighting>()
   const waiting = new Map<string, Set<(sighting: Sighting) => void>>()
   const wishes = new Map<string, () => void>()
   return {
@@ -25,7 +23,6 @@ export function createSightings(clock: Clock): Sightings {
       if (waiting.get(provider)?.size) return Promise.resolve()
       return new Promise(resolve => wishes.set(provider, resolve))
     },
-    latest: provider => latest.get(provider) ?? null,
     next(provider, signal) {
       const from = clock.now()
       const { promise, resolve } = Promise.withResolvers<Sighting | null>()
@@ -47,7 +44,6 @@ export function createSightings(clock: Clock): Sightings {
       })
     },
     tell(provider, sighting) {
-      latest.set(provider, sighting)
       for (const take of [...(waiting.get(provider) ?? [])]) take(sighting)
     },
   }

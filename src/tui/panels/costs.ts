@@ -1,6 +1,6 @@
 // The costs panel: what is spent an hour and what was spent altogether, over time and by cause.
 import { CAUSES, type Cause, type Entry, ledger } from '../../domain/ledger.ts'
-import { addedUp, type CauseTotal, type Spending, spendingOf, totalsByCause } from '../../domain/spending.ts'
+import { addedUp, type CauseSpend, type Spending, spendingOf, totalsByCause } from '../../domain/spending.ts'
 import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
 import { type Facts, forAWhile } from '../model.ts'
 import { drawAreas, drawAxes, drawLines, niceCeiling, type Series, usesMarks } from '../plot.ts'
@@ -37,7 +37,7 @@ const BOTH_ROWS_MIN = 17
 
 type Book = {
   entries: readonly Entry[]
-  totals: readonly CauseTotal[]
+  totals: readonly CauseSpend[]
   /** Jobs and what they cost here, the dearest first. */
   dearest: readonly (readonly [jobKey: string, micro: number])[]
   from: Millis
