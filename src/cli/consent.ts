@@ -20,17 +20,23 @@ export async function priced(home: Home, ordered: Order): Promise<Quote[]> {
   return provider ? quote(provider, ordered) : []
 }
 
-/** Fault usage when the answer is no, or nobody can be asked. */
-export async function confirm(quotes: Quote[], yes: boolean): Promise<void> {
+/** false: whoever was asked broke it off. Fault usage when the answer is no, or nobody can be asked. */
+export async function confirm(quotes: Quote[], yes: boolean): Promise<boolean> {
   const dearest = Math.max(0, ...quotes.map(({ offer }) => offer?.perHour ?? 0))
-  if (yes || dearest <= ASK_ABOVE_PER_HOUR) return
+  if (yes || dearest <= ASK_ABOVE_PER_HOUR) return true
   const question = `A pod costs ${formatUsd(dearest)} an hour.`
   if (!process.stdin.isTTY || !process.stdout.isTTY)
     throw usage(`${question} Without a terminal nobody can be asked.`, 'Give --yes to accept, or name a cheaper --gpu.')
   const readline = createInterface({ input: process.stdin, output: process.stdout })
-  const answer = await readline.question(`${question} Go on? [y/N] `)
+  // Rejects on ctrl-c and ctrl-d (Node 26).
+  const answer = await readline.question(`${question} Go on? [y/N] `).catch(() => null)
   readline.close()
+  if (answer === null) {
+    process.stderr.write('\nnot started\n')
+    return false
+  }
   if (!/^y(es)?$/i.test(answer.trim())) throw usage('not started', 'Name a cheaper --gpu, or answer y.')
+  return true
 }
 
 /**

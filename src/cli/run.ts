@@ -33,7 +33,7 @@ export async function carryOut(
 ): Promise<number> {
   const quotes = await priced(home, ordered)
   if (flags.on('dry-run')) return dryRun(ordered, quotes, flags.on('json'))
-  await confirm(quotes, flags.on('yes'))
+  if (!(await confirm(quotes, flags.on('yes')))) return EXIT.interrupted
   if (ordered.specs.length > 0) await tryAccess(home, ordered)
   if (flags.on('detach')) return handOver(home, ordered)
 

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { result } from './result.ts'
+import { openTerminal } from './terminal.ts'
 import { inWorld, pictureJob, root } from './world.ts'
 
 test.concurrent('a job that cannot work fails alone, with the node that refused it', () =>
@@ -72,6 +73,17 @@ test.concurrent('in plain mode it is said once that jobs wait, and for what', ()
     expect(stdout.match(/ 1 job waits for a pod to end: .* of \$0\.50\/h are taken \(--max-hourly\)$/gm)).toHaveLength(
       1,
     )
+  }))
+
+test.concurrent('ctrl-c at the question about a dear pod starts nothing, and is no bug', () =>
+  inWorld({ firstPort: 17_080 }, async world => {
+    world.job('small', { ...pictureJob('lighthouse.jpg'), pod_config: { gpu_type: 'H200' } })
+    const terminal = openTerminal(world, ['run', 'jobs', '--plain'], 80, 24)
+    await terminal.until(/\[y\/N\]/)
+    terminal.press('\x03')
+    expect(await terminal.ended).toBe(130)
+    expect(terminal.text()).toMatch(/not started$/m)
+    expect(world.events()).toEqual([])
   }))
 
 test.concurrent('wrong usage, files and settings are refused before anything is rented', () =>
