@@ -3,6 +3,7 @@ import { Fault } from '../domain/fault.ts'
 import type { Machine } from '../ports.ts'
 import { stopIfAborted } from './transfer-fault.ts'
 import { curlConfig, fetchScript, PROBE, sendPartScript, sendScript } from './transfer-scripts.ts'
+import { lastWords } from './untrusted.ts'
 
 export type PodFacts = { bytes: number; sha256: string; md5: string | null }
 export type Probe = { curl: boolean; files: (PodFacts | null)[] }
@@ -79,7 +80,7 @@ async function run(
   const result = await machine.exec(script, { stdin: curlConfig(url), onLine, signal })
   stopIfAborted(signal)
   if (result.code !== 0) throw diskFault(what, result)
-  lines.set('why', lastLine(result.stderr))
+  lines.set('why', lastWords(result.stderr))
   return lines
 }
 
@@ -106,7 +107,7 @@ const UNREACHABLE_CODE = 'bucket_unreachable_from_pod'
 export const isUnreachable = (error: unknown) => error instanceof Fault && error.data.code === UNREACHABLE_CODE
 
 function diskFault(what: string, result: { code: number; stderr: string }): Fault {
-  const why = lastLine(result.stderr) || `sh ended with ${result.code}`
+  const why = lastWords(result.stderr) || `sh ended with ${result.code}`
   return new Fault({
     kind: 'pod',
     code: 'pod_write_failed',
@@ -114,7 +115,3 @@ function diskFault(what: string, result: { code: number; stderr: string }): Faul
     ...(/no space left/i.test(why) ? { hint: 'Give the pods a larger disk.' } : {}),
   })
 }
-
-/** Without addresses: a signed URL is a key. */
-const lastLine = (text: string) =>
-  (text.trim().split('\n').at(-1) ?? '').replace(/https?:\S+/g, 'the URL').slice(0, 300)

@@ -3,6 +3,9 @@
 /** File systems allow 255 bytes; the rest is room for `-12`, `.part` and its like. */
 const NAME_BYTES_MAX = 235
 
+/** Characters of a complaint that a message holds. */
+const SAID_MAX = 300
+
 /** Windows devices, with any extension (learn.microsoft.com "Naming Files, Paths, and Namespaces", 2026). */
 const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)/i
 
@@ -41,6 +44,18 @@ export function podPathRefusal(path: string): string | null {
   // PATH_MAX of Linux, the closing NUL included.
   if (Buffer.byteLength(path) > 4095) return 'is too long'
   return null
+}
+
+/** What a command on a pod complained of last, as a message and the journal may hold it; '' when it said nothing. A signed URL is a key. */
+export function lastWords(stderr: string): string {
+  const line = stderr.trim().split('\n').at(-1) ?? ''
+  // Before it is cut: the end of an address is its signature.
+  return line
+    .replace(/https?:\S+/g, 'the URL')
+    .replace(UNSEEN, '')
+    .slice(0, SAID_MAX)
+    .trim()
+    .toWellFormed()
 }
 
 /** A name as a message may show it: control characters as escapes, at most 80 characters. */

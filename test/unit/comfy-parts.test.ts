@@ -165,5 +165,8 @@ describe('a failed node', () => {
   test('cannot move the cursor of who reads it', () => {
     expect(plain('\u001b[31mred\u001b[0m\u0007 and\r\nplain\u009b2J')).toBe('red and plain2J')
     expect(plain('x'.repeat(5_000))).toHaveLength(600)
+    const long = 'x'.repeat(1_000_000)
+    const { data } = executionFault(executionError.parse({ node_id: long, node_type: long, exception_type: long }))
+    expect(JSON.stringify(data).length).toBeLessThan(5_000)
   })
 })

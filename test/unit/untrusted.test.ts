@@ -1,6 +1,6 @@
 // Names from a pod: what is refused, and that harmless ones pass.
 import { expect, test } from 'vitest'
-import { nameRefusal, podPathRefusal, shownName } from '../../src/edge/untrusted.ts'
+import { lastWords, nameRefusal, podPathRefusal, shownName } from '../../src/edge/untrusted.ts'
 
 const bad: [string, string][] = [
   ['', 'is empty'],
@@ -73,4 +73,13 @@ test('a usual pod path is taken', () => {
 test('a hostile name cannot steer the screen it is shown on', () => {
   expect(shownName('\x1b[2J\r\nok\u202e')).toBe('\\u001b[2J\\u000d\\u000aok\\u202e')
   expect(shownName('a'.repeat(200))).toHaveLength(80)
+})
+
+test('of a complaint the last line is kept, without addresses and never more than a screen shows', () => {
+  expect(lastWords('a warning\ncat: \x1b[31mx: No space left on device\r\n')).toBe(
+    'cat: [31mx: No space left on device',
+  )
+  expect(lastWords(`curl: ${'x'.repeat(280)} https://bucket/key?signature=secret`)).not.toContain('secret')
+  expect(lastWords('a'.repeat(1_000_000))).toHaveLength(300)
+  expect(lastWords('\n')).toBe('')
 })

@@ -21,7 +21,7 @@ export function nodeErrorsFault(errors: NodeErrors): Fault {
     hint: isMissingChoice
       ? 'The value is not among those this ComfyUI offers; for a model, put the file on the pod or declare it in the template.'
       : 'Correct the named input in the template or the job file; `autopod check` shows the filled-in workflow.',
-    ...(first && { node: { id: first.id, classType: first.node.class_type } }),
+    ...(first && { node: nodeOf(first.id, first.node.class_type) }),
   })
 }
 
@@ -40,7 +40,7 @@ export function refusalFault(refusal: z.infer<typeof promptRefused>): Fault {
     hint: isMissing
       ? 'Use an image or a volume that has the custom node installed.'
       : 'Check the workflow: it must be in API format and hold at least one node that saves something.',
-    ...(id && { node: { id, classType: classType ?? '?' } }),
+    ...(id && { node: nodeOf(id, classType ?? '?') }),
   })
 }
 
@@ -96,18 +96,18 @@ const sorts: [test: RegExp, sort: Sort][] = [
 ]
 
 export function executionFault(error: ExecutionError): Fault {
-  const { node_id: id, node_type: classType, exception_type: type } = error
+  const node = nodeOf(error.node_id, error.node_type)
+  const type = plain(error.exception_type)
   const said = plain(error.exception_message) || 'it gave no reason'
   const sort = sorts.find(([test]) => test.test(`${type} ${error.exception_message}`))?.[1]
-  const node = { id, classType }
   if (sort) {
-    const message = `node ${id} (${classType}) ${sort.what}: ${said}`
+    const message = `node ${node.id} (${node.classType}) ${sort.what}: ${said}`
     return new Fault({ kind: sort.kind, code: sort.code, message, hint: sort.hint, node })
   }
   return new Fault({
     kind: 'job',
     code: 'node_failed',
-    message: `node ${id} (${classType}) failed with ${type || 'an error'}: ${said}`,
+    message: `node ${node.id} (${node.classType}) failed with ${type || 'an error'}: ${said}`,
     hint: "Look at the node's inputs; `autopod logs` shows the whole traceback of the pod.",
     node,
   })
@@ -127,6 +127,9 @@ export function endFault(status: ExecutionStatus | null, parse: (data: unknown) 
   if (status?.status_str !== 'error') return null
   return executionFault(parse(last?.[1] ?? {}))
 }
+
+/** As a journal may hold it, whatever a pod calls them. */
+const nodeOf = (id: string, classType: string) => ({ id: plain(id), classType: plain(classType) })
 
 /** One line without control sequences, short enough for a screen and a journal. */
 export function plain(text: string): string {

@@ -2,6 +2,7 @@
 // where nobody does, by its own command line, folder and environment, which were noted while it lived.
 import { Fault } from '../../domain/fault.ts'
 import type { Machine } from '../../ports.ts'
+import { lastWords } from '../untrusted.ts'
 
 /** The notes hold the pod's environment: nobody else on it is to read them. */
 const prelude = `
@@ -64,6 +65,6 @@ export async function rememberComfy(machine: Machine, signal: AbortSignal): Prom
 export async function restartComfy(machine: Machine, signal: AbortSignal): Promise<void> {
   const { code, stderr } = await machine.exec(restart, { timeoutMs: 60_000, signal })
   if (code === 0) return
-  const why = stderr.trim().split('\n').at(-1) || `the command ended with ${code}`
+  const why = lastWords(stderr) || `the command ended with ${code}`
   throw new Fault({ kind: 'pod', code: 'restart_impossible', message: `ComfyUI could not be started anew: ${why}` })
 }

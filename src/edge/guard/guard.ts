@@ -12,6 +12,7 @@ import type { Bucket, Clock, Farewell, Guard, LeaseOf, Machine } from '../../por
 import { parseJson } from '../../wire/comfy.ts'
 import { FarewellFile } from '../../wire/farewell.ts'
 import { version } from '../config.ts'
+import { lastWords } from '../untrusted.ts'
 import { ALIVE_FUNCTION, GUARD_SCRIPT } from './script.ts'
 
 export type GuardOptions = {
@@ -229,7 +230,7 @@ function unreadable(podName: string): Fault {
 }
 
 function failed(podName: string, stderr: string): Fault {
-  const why = stderr.trim().split('\n').at(-1) || 'its disk does not take it'
+  const why = lastWords(stderr) || 'its disk does not take it'
   return new Fault({
     kind: 'pod',
     code: 'guard_failed',

@@ -10,6 +10,7 @@ import type { ClientChannel } from 'ssh2'
 import { Fault } from '../../domain/fault.ts'
 import type { FetchOptions } from '../../ports.ts'
 import { tooLargeFault } from '../transfer-fault.ts'
+import { lastWords } from '../untrusted.ts'
 import type { Connection } from './connection.ts'
 import { DIGEST_FUNCTION, readDigest } from './digest.ts'
 import { aborted } from './faults.ts'
@@ -102,7 +103,7 @@ async function fetchFrom(
       throw new Fault({
         kind: 'pod',
         code: 'pod_file_unreadable',
-        message: `${podPath} cannot be read on the pod: ${err.trim().split('\n').at(-1) || 'no reason given'}`,
+        message: `${podPath} cannot be read on the pod: ${lastWords(err) || 'no reason given'}`,
       })
   } finally {
     await here(part, sink.end)

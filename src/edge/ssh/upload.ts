@@ -5,6 +5,7 @@ import { posix } from 'node:path'
 import type { ClientChannel } from 'ssh2'
 import { Fault } from '../../domain/fault.ts'
 import type { TransferOptions } from '../../ports.ts'
+import { lastWords } from '../untrusted.ts'
 import type { Connection } from './connection.ts'
 import { DIGEST_FUNCTION, readDigest } from './digest.ts'
 import { exec } from './exec.ts'
@@ -110,6 +111,6 @@ const writeFailed = (podPath: string, stderr: string) =>
   new Fault({
     kind: 'pod',
     code: 'pod_write_failed',
-    message: `${podPath} could not be written on the pod: ${stderr.trim().split('\n').at(-1) || 'no reason given'}`,
+    message: `${podPath} could not be written on the pod: ${lastWords(stderr) || 'no reason given'}`,
     ...(/no space left/i.test(stderr) ? { hint: 'Give the pods a larger disk.' } : {}),
   })
