@@ -16,7 +16,7 @@ const SIZE = { cols: 120, rows: 30 }
 const RUN_MAX_MS = 180_000
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome']
 
-const folder = mkdtempSync(join(tmpdir(), 'autopod-screenshots-'))
+const folder = mkdtempSync(join(tmpdir(), 'film-'))
 try {
   await make()
 } finally {
@@ -95,10 +95,10 @@ async function make(): Promise<void> {
   await photograph(join(folder, 'outputs/report.html'))
 }
 
-/** The mark stands in the second row of the table, and the pane below is about that job. */
+/** The mark stands in the second row of the table, and the pane below is about that job and has its preview. */
 function isSecondSelected(shown: string): boolean {
-  const [, , job] = /^ +JOB .*\n.*\n›(\S+).*$/m.exec(shown) ?? []
-  return job !== undefined && shown.includes(`┌─ ${job} `)
+  const [, job] = /^ +JOB .*\n.*\n›(\S+).*$/m.exec(shown) ?? []
+  return job !== undefined && new RegExp(`┌─ ${job} ─*┬─ preview`).test(shown)
 }
 
 async function keep(name: string, { svg }: { svg: string }): Promise<void> {
