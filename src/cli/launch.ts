@@ -29,7 +29,7 @@ export type Order = {
 
 /** Faults: job (files, templates, targets, flags); nothing was rented. */
 export async function order(home: Home, paths: string[], flags: Flags, fleet: Fleet): Promise<Order> {
-  const options = { cwd: home.cwd, pathsFrom: process.cwd(), templateDirs: templateDirs(home.cwd) }
+  const options = { cwd: home.cwd, pathsFrom: process.cwd(), templateDirs: templateDirs(home.cwd), hashes: new Map() }
   const { specs } = await loadJobs(paths, { ...options, checkOutputs: false })
   const again = flags.on('again')
   const known: Job[] = []

@@ -68,7 +68,7 @@ function kindFault(source: string, kind: InputKind | null): Wrong | null {
 /**
  * @param kind what the template declares; null: anything
  * @param folders absolute; a relative source is looked for in each, in order
- * @param hashes cache of one load, by absolute path
+ * @param hashes cache, by absolute path
  */
 export async function inputFile(
   name: string,

@@ -17,7 +17,7 @@ export type JobContext = {
   replaceable: (path: string) => boolean
   claimed: (target: string) => string | null
   checkOutputs: boolean
-  /** Caches of one load, by absolute path. */
+  /** Caches, by absolute path. */
   hashes: Hashes
   templates: Map<string, Read<Template>>
 }

@@ -6,6 +6,7 @@ import type { JobSpec } from '../domain/job.ts'
 import type { Template } from '../domain/template.ts'
 import { jobFile } from '../wire/files-job.ts'
 import { templateFile } from '../wire/files-template.ts'
+import type { Hashes } from './jobdir-input.ts'
 import { type JobContext, readJob } from './jobdir-job.ts'
 import { jobPaths } from './jobdir-paths.ts'
 import { type Flaw, flawLine, flawsFault, shownPath } from './jobdir-read.ts'
@@ -22,6 +23,8 @@ export type LoadOptions = {
   replaceable?: (path: string) => boolean
   /** Whose job under way will write the target; null = nobody's. */
   claimed?: (target: string) => string | null
+  /** Digests of inputs by absolute path, added to: who loads the same jobs twice reads large files once. */
+  hashes?: Hashes
   /** Default true: an existing output file is an error. */
   checkOutputs?: boolean
 }
@@ -69,7 +72,7 @@ export async function loadJobs(paths: string[], options: LoadOptions): Promise<L
     replaceable: options.replaceable ?? (() => false),
     claimed: options.claimed ?? (() => null),
     checkOutputs: options.checkOutputs ?? true,
-    hashes: new Map(),
+    hashes: options.hashes ?? new Map(),
     templates: new Map(),
   }
   const specs: JobSpec[] = []

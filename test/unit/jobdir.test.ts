@@ -52,6 +52,15 @@ async function fault(paths: string | string[], more?: Partial<LoadOptions>): Pro
 }
 
 describe('a good job file', () => {
+  it('has its inputs read once, however often it is loaded with what was learned before', async () => {
+    await put('a.json', job())
+    const hashes: LoadOptions['hashes'] = new Map()
+    const [first] = await load('a.json', { hashes })
+    await put('pic.png', 'read by nobody')
+    expect(await load('a.json', { hashes })).toEqual([first])
+    expect((await load('a.json'))[0]?.inputs[0]?.sha256).not.toBe(first?.inputs[0]?.sha256)
+  })
+
   it('becomes a complete job: filled graph, hashed input, absolute targets, money in micro-dollars', async () => {
     const pod_config = { gpu_type: 'A40', gpu_count: 2, max_cost_usd: 0.5, timeout_minutes: 1.5 }
     await put('a.json', job({ params: { width: 64 }, pod_config }))
