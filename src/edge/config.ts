@@ -62,11 +62,12 @@ export function inheritedEnv(): NodeJS.ProcessEnv {
   return process.env
 }
 
-/** Faults: operator `settings_invalid`, naming the file (or variable), the key and the remedy. */
+/** Faults: operator `settings_invalid`, naming the file (or variable), the setting and the remedy. */
 export function loadSettings(options: { home: string; cwd: string; flags?: Settings }): Loaded {
   const loaded: Loaded = { settings: {}, sources: new Map() }
   merge(loaded, readFile(join(packageDir, 'config/default.json')), 'default')
-  for (const path of [join(options.home, 'config.json'), join(options.cwd, 'autopod.json')]) {
+  const ofFolder = join(options.cwd, 'autopod.json')
+  for (const path of [join(options.home, 'config.json'), ofFolder]) {
     if (!existsSync(path)) continue
     const found = readFile(path)
     refuseExposed(path, found)
@@ -80,7 +81,24 @@ export function loadSettings(options: { home: string; cwd: string; flags?: Setti
     merge(loaded, check(nest(path, value), name), name)
   }
   if (options.flags) merge(loaded, options.flags, 'flag')
+  refuseDetour(loaded, ofFolder)
   return loaded
+}
+
+/**
+ * Fault operator `settings_invalid`: the file of a folder, which anybody may have written, sends a key from elsewhere to an address of
+ * its own. The bucket's secret is never sent: requests are signed with it.
+ */
+function refuseDetour({ sources }: Loaded, ofFolder: string): void {
+  const keyFrom = sources.get('runpod.api_key')
+  if (keyFrom === undefined || keyFrom === ofFolder) return
+  for (const key of ['runpod.api_url', 'runpod.graphql_url'])
+    if (sources.get(key) === ofFolder)
+      throw invalid(
+        ofFolder,
+        `${key} would get the key of ${keyFrom}`,
+        `Name the address where the key is (${keyFrom}), if that is meant.`,
+      )
 }
 
 function readFile(path: string): Settings {

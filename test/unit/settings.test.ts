@@ -45,6 +45,25 @@ function fault(flags?: Settings): FaultData {
 }
 
 describe('settings', () => {
+  it('of a folder do not send a key from elsewhere to an address of their own', () => {
+    const address = { api_url: 'https://elsewhere.example/v2' }
+    inFolder({ runpod: address })
+    expect(load().settings.runpod).toMatchObject(address)
+    process.env.RUNPOD_API_KEY = 'rpa_of_the_environment'
+    expect(fault()).toMatchObject({
+      code: 'settings_invalid',
+      message: expect.stringMatching(/autopod\.json.*RUNPOD_API_KEY/),
+    })
+    process.env.RUNPOD_API_URL = address.api_url
+    expect(load().settings.runpod).toMatchObject(address)
+    for (const name of ['RUNPOD_API_KEY', 'RUNPOD_API_URL']) delete process.env[name]
+    inFolder({ runpod: { ...address, api_key: 'rpa_of_the_folder' } })
+    expect(load().settings.runpod).toMatchObject(address)
+    inFolder({ runpod: { graphql_url: 'https://elsewhere.example/graphql' } })
+    inHome({ runpod: { api_key: 'rpa_of_the_home' } })
+    expect(fault().message).toContain('runpod.graphql_url would get the key of')
+  })
+
   it('are complete without any file: the public addresses, an image, a disk', () => {
     const { settings, sources } = load()
     expect(settings.runpod).toEqual({
