@@ -20,6 +20,8 @@ export type PodWorld = {
   keyRefused: boolean
   /** Set by scenarios: the target of this job cannot be written. */
   refusedTarget: string | null
+  /** Set by scenarios: this job finds out that a person is needed. */
+  strandedJob: string | null
   /** Set by scenarios: somebody changes what the first attempt of this job put into the bucket. */
   changedJob: string | null
   /** Set by scenarios: the bucket refuses the key. */
@@ -298,7 +300,8 @@ export function createExecutor(world: PodWorld): Executor {
           return fault(kind, code)
         }
         if (chance.happens(weather.jobFault)) throw ends('job', 'node_failed')
-        if (chance.happens(weather.operatorFault)) throw ends('operator', 'bucket_key_refused')
+        if (chance.happens(weather.operatorFault) || world.strandedJob === task.jobId)
+          throw ends('operator', 'bucket_key_refused')
         if (pod.hostId === 'bad') throw fault('pod', 'cuda_error')
         if (chance.happens(weather.podFault)) throw fault('pod', chance.pick(['disk_full', 'cuda_error']))
         const { needsGb, isPoison } = natureOf(task.jobId)

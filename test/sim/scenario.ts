@@ -70,6 +70,7 @@ export function createScenario(seed: number): World {
   // A limit below every offer; drawn apart, as weather is.
   if (createChance(seed ^ 0x40e1).happens(0.02)) options.policy = { ...options.policy, perHourMax: PER_HOUR / 2 }
   const world = createWorld({ seed, ...options, weather })
+  if (createChance(seed ^ 0x09e7).happens(0.03)) world.strandedJob = 'job-2'
   if (createChance(seed ^ 0xc4a6).happens(0.02)) world.changedJob = 'job-1'
   world.cloud.market = [offerOf('A', PER_HOUR)]
   if (chance.happens(0.4)) world.cloud.market.push(offerOf('B', PER_HOUR * 1.5, chance.pick([24, 48])))

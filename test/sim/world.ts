@@ -181,6 +181,7 @@ export function createWorld(options: WorldOptions): World {
     keyRefused: false,
     refusedTarget: null,
     changedJob: null,
+    strandedJob: null,
     bucketRefuses: false,
     jobMs: [1000, 8000],
     // Whoever looks into a world of hours each half second does not see its end.
