@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { desk } from './desk.ts'
 import { busyWorld, MINUTE, newWorld, queue, RUN, SECOND, stuckWorld } from './fleets.ts'
 import { SIZES, textAt } from './golden.ts'
-import { loggedWorld, secondAttempt, troubledWorld } from './scenes.ts'
+import { gradient, loggedWorld, secondAttempt, troubledWorld } from './scenes.ts'
 
 test('a later attempt says so at every size, whatever else there is no room for', () => {
   for (const size of SIZES) expect(textAt({ world: secondAttempt(true) }, size), size).toMatch(/42 % .*attempt 2\b/)
@@ -34,6 +34,7 @@ test('how long a pod takes to boot is read without opening anything, and a pod t
 
 test('a banner that is too long for its row runs on in a second one, the keys with it', () => {
   expect(textAt({ world: stuckWorld() }, '60x15')).toMatch(/GPU 0 %,\n +no log line.*k kill {2}w wait {2}o look\n/)
+  expect(textAt({ world: stuckWorld() }, '80x24')).toMatch(/no file\n +k kill {2}w wait {2}o look\n/)
   expect(textAt({ world: troubledWorld() }, '80x24')).toMatch(/by hand,\n +autopod-a-b-0004 \(ref-4\)\n \? pod-0002/)
 })
 
@@ -68,6 +69,15 @@ test('a step back from the first page says nothing, and a key that is not possib
   expect(d.text()).toContain('job-001 is rendering; not possible: retry')
   d.press('G', 'k')
   expect(d.text()).toContain('job-004 is done and has no pod; not possible: kill')
+})
+
+test('what a GPU did in the last minutes is one line beside a picture, too', () => {
+  const world = loggedWorld()
+  world.podGauge('pod-0001', { gpuUtil: 100, history: Array<number>(120).fill(100) })
+  world.pictures.set(`${RUN}/job-001`, gradient())
+  const text = textAt({ world, keys: ['enter'] }, '80x24')
+  expect(text).toMatch(/│ GPU 100 % █{20,} │/)
+  expect(text).not.toMatch(/│ █/)
 })
 
 test('ages beyond a minute are told as a time', () => {

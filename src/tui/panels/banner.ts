@@ -17,7 +17,8 @@ import {
 } from '../state.ts'
 import { balanceWords, clockTime } from '../story.ts'
 import type { Ink } from '../style.ts'
-import { clean, cut, wrapSpans } from '../text.ts'
+import { clean, cut, textWidth, wrap } from '../text.ts'
+import { wrapParts } from './lines.ts'
 
 export type Banner = { text: string; ink: Ink }
 
@@ -43,10 +44,12 @@ export function bannersOf(facts: Facts, model: Model): Banner[] {
   })
 }
 
+/** One row or two, broken between parts where that is enough. */
 function inRows(text: string, width: number, hasSecond: boolean): string[] {
-  const end = hasSecond ? (wrapSpans(text, width)[0]?.[1] ?? text.length) : text.length
-  if (end === text.length) return [cut(text, width)]
-  return [text.slice(0, end), cut(`  ${text.slice(end).replace(/^[ ·]+/, '')}`, width)]
+  if (!hasSecond || textWidth(text) <= width) return [cut(text, width)]
+  const parts = wrapParts(text, width)
+  const [first = ''] = parts.length === 2 ? parts : wrap(text, width)
+  return [first, cut(`  ${text.slice(first.length).replace(/^[ ·]+/, '')}`, width)]
 }
 
 /** The layout asks, too. */

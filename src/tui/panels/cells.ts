@@ -1,5 +1,5 @@
 // Cells that several tables show: what a pod's GPU does, how full its memory is, where its tunnel is.
-import { mayBill, type Pod } from '../../domain/pod.ts'
+import type { Pod } from '../../domain/pod.ts'
 import { sparkline } from '../chart.ts'
 import type { Facts } from '../model.ts'
 import { isPodGaugeOld } from '../state.ts'
@@ -26,5 +26,5 @@ export function vramCell(pod: Pod | null, facts: Facts): Cell {
 }
 
 export function portCell(pod: Pod | null): Cell {
-  return pod?.localPort && mayBill(pod) ? { text: String(pod.localPort), ink: 'plain' } : NOTHING
+  return pod?.localPort && pod.status === 'ready' ? { text: String(pod.localPort), ink: 'plain' } : NOTHING
 }

@@ -140,13 +140,13 @@ function storyLines(subject: Subject, facts: Facts, most = 200): Line[] {
 function factLines(subject: Subject, facts: Facts, width: number): Line[] {
   if ('podId' in subject) {
     const pod = facts.fleet.pods.get(subject.podId)
-    return pod ? inParts(podLines(pod, facts), width) : []
+    return pod ? inParts(podLines(pod, facts, width), width) : []
   }
   const job = facts.fleet.jobs.get(subject.jobKey)
-  return job ? inParts(jobLines(job, facts), width) : []
+  return job ? inParts(jobLines(job, facts, width), width) : []
 }
 
-function jobLines(job: Job, facts: Facts): Line[] {
+function jobLines(job: Job, facts: Facts, width: number): Line[] {
   const state = jobState(job, facts)
   const lines: Line[] = []
   if (liveAttempt(job)) lines.push(liveLine(job, facts), ...stallLines(job, facts))
@@ -156,7 +156,7 @@ function jobLines(job: Job, facts: Facts): Line[] {
   else lines.push({ text: `${state.glyph} ${state.word}`, ink: state.ink })
   lines.push(plain(ingredients(job, facts)))
   const pod = liveAttempt(job) ? podOfJob(job, facts) : null
-  if (pod) lines.push(...gpuLines(pod, facts))
+  if (pod) lines.push(...gpuLines(pod, facts, width))
   return lines
 }
 
@@ -254,7 +254,7 @@ function moreOfJob(key: string, facts: Facts): Line[] {
   return lines
 }
 
-function podLines(pod: Pod, facts: Facts): Line[] {
+function podLines(pod: Pod, facts: Facts, width: number): Line[] {
   const { glyph, word, ink } = podState(pod)
   const lines: Line[] = [{ text: `${glyph} ${word} · ${podWork(pod, facts, 40)}`, ink: ink === 'dim' ? 'plain' : ink }]
   if (pod.broken) lines.push(...faultLines(pod.broken))
@@ -265,7 +265,7 @@ function podLines(pod: Pod, facts: Facts): Line[] {
   ]
   if (pod.localPort) parts.push(`http://127.0.0.1:${pod.localPort}`)
   lines.push(plain(parts.join(' · ')))
-  lines.push(...gpuLines(pod, facts))
+  lines.push(...gpuLines(pod, facts, width))
   return lines
 }
 
@@ -273,14 +273,15 @@ function podLines(pod: Pod, facts: Facts): Line[] {
 const HISTORY_WIDTH = 36
 
 /** What its GPU does and did in the last minutes; nothing before the first sample. */
-function gpuLines(pod: Pod, facts: Facts): Line[] {
+function gpuLines(pod: Pod, facts: Facts, width: number): Line[] {
   const gauge = facts.gauges.pods.get(pod.id)
   if (!gauge || pod.status !== 'ready') return []
   const isOld = isPodGaugeOld(gauge, facts.now)
   const vram = `${(gauge.vramUsedMiB / 1024).toFixed(1)}/${(gauge.vramTotalMiB / 1024).toFixed(1)} GB`
   const age = `${ageWords(facts.now - gauge.at)} ago${isOld ? ' ?' : ''}`
+  const gpu = `GPU ${Math.round(gauge.gpuUtil)} % `
   const parts = [
-    `GPU ${Math.round(gauge.gpuUtil)} % ${sparkline(gauge.history, HISTORY_WIDTH)}`,
+    `${gpu}${sparkline(gauge.history, Math.min(HISTORY_WIDTH, width - gpu.length))}`,
     `VRAM ${vram}`,
     `memory bus ${Math.round(gauge.memUtil)} %`,
     age,
