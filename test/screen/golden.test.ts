@@ -1,7 +1,9 @@
 // Screens as text at four sizes: with no, one, eight and 5,000 jobs, in every state, with every banner, dialog, panel and line.
 import { expect, test } from 'vitest'
+import { crashScreen } from '../../src/tui/crash.ts'
 import { layoutOf } from '../../src/tui/layout.ts'
 import { textOf } from '../../src/tui/screen.ts'
+import { palette } from '../../src/tui/style.ts'
 import { RUN as NIGHT } from '../unit/fleet-story.ts'
 import { longNight } from '../unit/long-night.ts'
 import { BANNERS } from './banners.ts'
@@ -193,7 +195,19 @@ test('every banner, at every size that makes a difference', () => {
   matches('banners', parts)
 })
 
-test('a terminal that is too small says what it needs', () => matchesSizes('small', () => busy(), ['59x14']))
+test('a panel that fell over, at every size', () => {
+  const error = new Error(
+    'Cannot read properties of undefined (reading 字), and more words than fit on a narrow screen',
+  )
+  const at = (size: string) => {
+    const [width = 0, height = 0] = size.split('x').map(Number)
+    return textOf(crashScreen(width, height, palette(256), false, error))
+  }
+  matches('crash', new Map(['30x6', ...SIZES].map(size => [size, at(size)])))
+})
+
+test('a terminal that is too small says what it needs', () =>
+  matchesSizes('small', () => busy(), ['59x14', '20x6', '100x10']))
 
 test('in ASCII nothing has a question mark for a stand-in', () => {
   for (const keys of [[], ['2'], ['3'], ['4'], ['enter'], ['l'], ['?'], ['q'], ['k'], ['space', 'space', 'k'], [':']])
