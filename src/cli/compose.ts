@@ -8,7 +8,7 @@ import type { Fleet } from '../domain/fleet.ts'
 import { DEFAULT_LIMITS, type Limits } from '../domain/limits.ts'
 import { buckets, executors, providers } from '../edge/all.ts'
 import { systemClock } from '../edge/clock.ts'
-import { version } from '../edge/config.ts'
+import { isLoopback, version } from '../edge/config.ts'
 import { createGuard } from '../edge/guard/guard.ts'
 import { RUNPOD_TIMING, type RunpodTiming } from '../edge/providers/runpod.ts'
 import { sampleGpus } from '../edge/sampler.ts'
@@ -118,7 +118,7 @@ export function openProviders(home: Home, sandbox: SandboxDescription | null): P
     })
   }
   // An address on loopback is an embedded cloud that somebody started by hand: it keeps its own, shorter promises.
-  const timing = /^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(url) ? SANDBOX_TIMING : RUNPOD_TIMING
+  const timing = isLoopback(url) ? SANDBOX_TIMING : RUNPOD_TIMING
   return [providers.runpod('runpod', { url, graphqlUrl, apiKey, clock: systemClock, timing })]
 }
 

@@ -85,18 +85,23 @@ export function loadSettings(options: { home: string; cwd: string; flags?: Setti
   return loaded
 }
 
+/** Whether what is sent to `url` stays on this machine. */
+export function isLoopback(url: string): boolean {
+  return ['127.0.0.1', 'localhost', '[::1]'].includes(URL.parse(url)?.hostname ?? '')
+}
+
 /**
  * Fault operator `settings_invalid`: the file of a folder, which anybody may have written, sends a key from elsewhere to an address of
  * its own. The bucket's secret is never sent: requests are signed with it.
  */
-function refuseDetour({ sources }: Loaded, ofFolder: string): void {
+function refuseDetour({ settings, sources }: Loaded, ofFolder: string): void {
   const keyFrom = sources.get('runpod.api_key')
   if (keyFrom === undefined || keyFrom === ofFolder) return
-  for (const key of ['runpod.api_url', 'runpod.graphql_url'])
-    if (sources.get(key) === ofFolder)
+  for (const name of ['api_url', 'graphql_url'] as const)
+    if (sources.get(`runpod.${name}`) === ofFolder && !isLoopback(settings.runpod?.[name] ?? ''))
       throw invalid(
         ofFolder,
-        `${key} would get the key of ${keyFrom}`,
+        `runpod.${name} would get the key of ${keyFrom}`,
         `Name the address where the key is (${keyFrom}), if that is meant.`,
       )
 }

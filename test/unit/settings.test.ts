@@ -56,7 +56,15 @@ describe('settings', () => {
     })
     process.env.RUNPOD_API_URL = address.api_url
     expect(load().settings.runpod).toMatchObject(address)
-    for (const name of ['RUNPOD_API_KEY', 'RUNPOD_API_URL']) delete process.env[name]
+    delete process.env.RUNPOD_API_URL
+    // A cloud of one's own machine, and what only looks like one.
+    for (const api_url of ['http://127.0.0.1:4010/v2', 'http://localhost:4010/v2', 'http://[::1]:4010/v2']) {
+      inFolder({ runpod: { api_url } })
+      expect(load().settings.runpod?.api_url).toBe(api_url)
+    }
+    inFolder({ runpod: { api_url: 'http://127.0.0.1.elsewhere.example/v2' } })
+    expect(fault().code).toBe('settings_invalid')
+    delete process.env.RUNPOD_API_KEY
     inFolder({ runpod: { ...address, api_key: 'rpa_of_the_folder' } })
     expect(load().settings.runpod).toMatchObject(address)
     inFolder({ runpod: { graphql_url: 'https://elsewhere.example/graphql' } })
