@@ -99,13 +99,11 @@ describe('words and flags', () => {
       RUNPOD_API_KEY: 'rpa_of_a_test',
       RUNPOD_API_URL: 'http://127.0.0.1:1',
     }
-    const begun = performance.now()
     const { code, stderr } = await ap(['gpus', '--provider', 'sandbox'], env)
     expect(code).toBe(3)
     expect(stderr).toMatch(/the embedded cloud did not start \(exit \d+\)\n→ See the end of /)
     const doctor = await ap(['doctor', '--provider', 'sandbox'], env)
     expect(doctor.stdout).not.toContain('127.0.0.1:1')
-    expect(performance.now() - begun).toBeLessThan(25_000)
   })
 
   it.concurrent('a provider that cannot be reached needs the operator, with a remedy', async () => {
