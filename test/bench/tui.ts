@@ -1,8 +1,8 @@
 // The dashboard with 1,000 jobs, all changing, beside htop and btop on terminals of the same size at the same time.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, readdirSync } from 'node:fs'
-import { loadavg } from 'node:os'
+import { accessSync, constants, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -10,8 +10,12 @@ import { promisify } from 'node:util'
 import { type Bench, compared, limited, type Row } from './row.ts'
 import { COLUMNS, ROWS, type Watched, watch } from './watched.ts'
 
+/** Since the start. */
+type Window = { fromMs: number; ms: number }
+// A first look, while V8 still translates what runs often; and what it is left at, all night.
+const FIRST: Window = { fromMs: 5000, ms: 20_000 }
+const LATER: Window = { fromMs: 60_000, ms: 60_000 }
 const WARM_UP_MS = 5000
-const WINDOW_MS = 20_000
 const KEYS = 200
 const KEY_GAP_MS = 23
 
@@ -23,29 +27,39 @@ export const tui: Bench = {
   async run(say) {
     say(`${COLUMNS} × ${ROWS}, 1,000 jobs, load ${load()}`)
     const rows: Row[] = []
-    const beside = async (hz: number, least: number | null) => {
+    const beside = async (hz: number, windows: Window[]) => {
       const present = processes()
-      const what = `at ${hz} Hz, peers with ${present}`
-      say(`CPU at ${hz} Hz beside peers that show ${present} processes: ${(WARM_UP_MS + WINDOW_MS) / 1000} s …`)
-      const [ours, htop, btop] = await sideBySide(hz)
-      rows.push(compared(`CPU ${what}`, ours!.cpu, '%', 'htop', htop?.cpu ?? null, least))
-      rows.push(compared(`CPU ${what}`, ours!.cpu, '%', 'btop', btop?.cpu ?? null, null))
-      rows.push(compared(`written ${what}`, ours!.bytes, 'B/s', 'htop', htop?.bytes ?? null, null))
-      rows.push(compared(`written ${what}`, ours!.bytes, 'B/s', 'btop', btop?.bytes ?? null, null))
+      const seconds = windows.reduce((most, { fromMs, ms }) => Math.max(most, fromMs + ms), 0) / 1000
+      say(`CPU at ${hz} Hz beside peers that show ${present} processes: ${seconds} s …`)
+      const uses = await sideBySide(hz, windows)
+      for (const [index, [ours, htop, btop, top]] of uses.entries()) {
+        const isFirst = windows[index] === FIRST
+        const what = `at ${hz} Hz, peers with ${present}${isFirst ? ', first 25 s' : ''}`
+        const least = hz === 1 && !isFirst ? 2 : null
+        rows.push(compared(`CPU ${what}`, ours!.cpu, '%', 'htop', htop?.cpu ?? null, least))
+        rows.push(compared(`CPU ${what}`, ours!.cpu, '%', 'btop', btop?.cpu ?? null, null))
+        rows.push(compared(`written ${what}`, ours!.bytes, 'B/s', 'htop', htop?.bytes ?? null, null))
+        rows.push(compared(`written ${what}`, ours!.bytes, 'B/s', 'btop', btop?.bytes ?? null, null))
+        if (top) rows.push(compared(`CPU of autopod top ${what}`, top.cpu, '%', 'htop', htop?.cpu ?? null, null))
+      }
     }
-    await beside(1, 2)
-    await beside(10, null)
+    await beside(1, [FIRST, LATER])
+    await beside(10, [FIRST])
     // And with as many rows for everybody; those of the others hardly change.
     const wake = await sleepers(1000 - processes())
     try {
-      await beside(1, 2)
+      await beside(1, [LATER])
     } finally {
       wake()
     }
-    say(`${KEYS} keys at 10 Hz …`)
-    const times = await keyTimes()
-    rows.push(limited('key to screen, p50', at(times, 0.5), 'ms', null))
-    rows.push(limited('key to screen, p95', at(times, 0.95), 'ms', 10))
+    say(`${KEYS} keys at 10 Hz, in turn with ${KEYS} to a program that only echoes …`)
+    const { ours, echoes } = await keyTimes()
+    for (const [name, share, most] of [['p50', 0.5, null] as const, ['p95', 0.95, 10] as const]) {
+      const [time, echo] = [at(ours, share), at(echoes, share)]
+      // What the machine itself takes just now, for whoever reads the figure.
+      const beside = { peer: echo, peer_name: 'echo', ratio: echo / time }
+      rows.push({ ...limited(`key to screen, ${name}, load ${load().split(' ')[0]}`, time, 'ms', most), ...beside })
+    }
     say('100,000 frames: a minute or two …')
     const frames = await framesMade()
     rows.push(limited('CPU time a frame, median', frames.frameMs, 'ms', 0.5))
@@ -61,30 +75,58 @@ export const tui: Bench = {
   },
 }
 
-/** All three over one window: what else the machine does hits them alike. null = not installed. */
-async function sideBySide(hz: number): Promise<(Use | null)[]> {
+/**
+ * Ours, htop, btop and the whole program on a home over the same windows: what else the machine does hits them alike. null = not installed,
+ * or (the program) not at this pace.
+ */
+async function sideBySide(hz: number, windows: Window[]): Promise<(Use | null)[][]> {
+  const home = hz === 1 ? await homeAtWork(hz) : null
   const ours = watch(process.execPath, [script('./dashboard-process.ts'), String(hz)])
   // Both as they come, but for their pace: tenths of a second, milliseconds.
   const htop = installed('htop') ? watch('htop', ['-d', String(10 / hz)]) : null
   const btop = installed('btop')
-    ? watch('btop', ['--utf-force'], { path: 'btop/btop.conf', text: `update_ms = ${1000 / hz}\n` })
+    ? watch('btop', ['--utf-force'], { config: { path: 'btop/btop.conf', text: `update_ms = ${1000 / hz}\n` } })
     : null
-  const all = [ours, htop, btop]
+  const top = home && watch(process.execPath, [script('../../src/main.ts'), 'top'], { env: { AUTOPOD_HOME: home.dir } })
+  const all = [ours, htop, btop, top]
   try {
     await Promise.all(all.map(one => one?.started))
-    await sleep(WARM_UP_MS)
-    const from = performance.now()
-    const before = all.map(used)
-    await sleep(WINDOW_MS)
-    const seconds = (performance.now() - from) / 1000
-    return all.map((one, index) => {
-      const now = used(one)
-      const then = before[index]
-      if (!now || !then) return null
-      return { cpu: (now.cpu - then.cpu) / seconds / 10, bytes: (now.bytes - then.bytes) / seconds }
-    })
+    const start = performance.now()
+    // From four frames a second to one.
+    top?.press('--')
+    const uses: (Use | null)[][] = []
+    for (const { fromMs, ms } of windows) {
+      await sleep(start + fromMs - performance.now())
+      const from = performance.now()
+      const before = all.map(used)
+      await sleep(ms)
+      const seconds = (performance.now() - from) / 1000
+      uses.push(all.map((one, index) => spentSince(one, before[index] ?? null, seconds)))
+    }
+    return uses
   } finally {
     await Promise.all(all.map(one => one?.end()))
+    home?.end()
+  }
+}
+
+function spentSince(one: Watched | null, then: Use | null, seconds: number): Use | null {
+  const now = used(one)
+  return now && then && { cpu: (now.cpu - then.cpu) / seconds / 10, bytes: (now.bytes - then.bytes) / seconds }
+}
+
+/** A home whose 1,000 jobs are told of in its database, by a process that is not measured. */
+async function homeAtWork(hz: number): Promise<{ dir: string; end(): void }> {
+  const dir = mkdtempSync(join(tmpdir(), 'autopod-bench-'))
+  const args = [script('./home-process.ts'), dir, String(hz)]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(([code]) => Promise.reject(code))])
+  return {
+    dir,
+    end() {
+      child.kill('SIGKILL')
+      rmSync(dir, { recursive: true, force: true })
+    },
   }
 }
 
@@ -93,23 +135,34 @@ function used(one: Watched | null): Use | null {
   return one && { cpu: one.cpuMs(), bytes: one.bytes() }
 }
 
-/** From the key to the moment the row it selects is read from the terminal, ascending. */
-async function keyTimes(): Promise<number[]> {
+/**
+ * From the key to the moment the row it selects is read from the terminal, ascending; and, in turn with it, from a letter to the moment
+ * it is read back from a program that does nothing else.
+ */
+async function keyTimes(): Promise<{ ours: number[]; echoes: number[] }> {
   const screen = watch(process.execPath, [script('./dashboard-process.ts'), '10'])
+  // The terminal's own echo is off: it is the program that answers.
+  const echo = watch('/bin/sh', ['-c', 'stty raw -echo; echo up; exec cat'])
   try {
-    await screen.seen('›')
+    await Promise.all([screen.seen('›'), echo.started])
     await sleep(WARM_UP_MS)
-    const times: number[] = []
-    for (let n = 0; n < KEYS; n++) {
-      const seen = screen.seen('›')
+    const timed = async (one: Watched, keys: string, text: string) => {
+      const seen = one.seen(text)
       const from = performance.now()
-      screen.press(n % 2 === 0 ? '\x1b[B' : '\x1b[A')
-      times.push((await seen) - from)
+      one.press(keys)
+      const ms = (await seen) - from
       await sleep(KEY_GAP_MS)
+      return ms
     }
-    return times.toSorted((a, b) => a - b)
+    const ours: number[] = []
+    const echoes: number[] = []
+    for (let n = 0; n < KEYS; n++) {
+      ours.push(await timed(screen, n % 2 === 0 ? '\x1b[B' : '\x1b[A', '›'))
+      echoes.push(await timed(echo, 'x', 'x'))
+    }
+    return { ours: ours.toSorted((a, b) => a - b), echoes: echoes.toSorted((a, b) => a - b) }
   } finally {
-    await screen.end()
+    await Promise.all([screen.end(), echo.end()])
   }
 }
 

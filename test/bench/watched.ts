@@ -1,5 +1,5 @@
 // A program in a real terminal that is read and not looked at: the CPU time it took and the bytes it wrote.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { spawn } from '@lydell/node-pty'
@@ -19,8 +19,14 @@ export type Watched = {
   end(): Promise<void>
 }
 
-/** `config`: a file for it below its XDG folder. Its home is a new one, so that it finds its defaults. */
-export function watch(program: string, args: string[], config?: { path: string; text: string }): Watched {
+export type Setting = {
+  /** A file for it below its XDG folder. */
+  config?: { path: string; text: string }
+  env?: Record<string, string>
+}
+
+/** Its home is a new one, so that it finds its defaults. */
+export function watch(program: string, args: string[], { config, env }: Setting = {}): Watched {
   const home = mkdtempSync(join(tmpdir(), 'autopod-bench-'))
   const setUp = config
     ? `mkdir -p "$(dirname "$HOME/${config.path}")"; printf '%s' "$CONFIG" >"$HOME/${config.path}";`
@@ -37,6 +43,7 @@ export function watch(program: string, args: string[], config?: { path: string; 
       TERM: 'xterm-256color',
       LANG: 'C.UTF-8',
       TZ: 'UTC',
+      ...env,
     },
   })
   let bytes = 0
@@ -65,12 +72,12 @@ export function watch(program: string, args: string[], config?: { path: string; 
   }
 }
 
-// proc(5): fields 14 and 15 of stat, in ticks; 100 a second wherever Linux runs today.
-const TICK_MS = 10
-
+/**
+ * What the scheduler gave its threads (Documentation/scheduler/sched-stats.rst, 2026: nanoseconds on a CPU come first). Fields 14 and 15 of
+ * stat count ticks of 10 ms, which is half a second's work here. A thread that ends takes its time along; none of these do.
+ */
 function cpuMsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name in brackets may hold anything; what follows it is field 3.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  const tasks = `/proc/${pid}/task`
+  const spent = readdirSync(tasks).map(task => Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]))
+  return spent.reduce((sum, ns) => sum + ns / 1e6, 0)
 }

@@ -31,10 +31,14 @@ export function changingWorld(count: number): Changing {
       world.pass(ms)
       const at = world.now()
       for (let index = 0; index < count; index++) {
-        Object.assign(jobs[index]!, { at, fraction: ((frame + index) % 100) / 100 })
+        // In place: what the world leaves behind for the garbage collector would be taken for the screen's.
+        const [job, pod] = [jobs[index]!, pods[index]!]
         const gpuUtil = (frame * 7 + index) % 100
-        Object.assign(pods[index]!, { at, gpuUtil, vramUsedMiB: (frame * 100) % 49_152 })
-        pods[index]!.history = [gpuUtil, 50]
+        job.at = pod.at = at
+        job.fraction = ((frame + index) % 100) / 100
+        pod.gpuUtil = gpuUtil
+        pod.vramUsedMiB = (frame * 100) % 49_152
+        pod.history[0] = gpuUtil
       }
     },
   }
