@@ -29,16 +29,21 @@ export type Entry = {
   micro: Micro
 }
 
+/** A pod's meter up to its last turn, and what it has run for since: what of the ledger does not move with the clock. */
+export type Life = {
+  pod: Pod
+  settled: readonly Entry[]
+  last: { cause: Cause; jobKey: string | null; from: Millis }
+}
+
 type Owned = { attempt: Attempt; jobKey: string }
 
-/** The pod's whole life until `now`, without gaps; the sum of `micro` is `podCost(pod, now)`. */
-function ledgerOf(fleet: Fleet, pod: Pod, attempts: readonly Owned[], now: Millis): Entry[] {
-  const end = pod.goneAt ?? now
-  const marks: { at: Millis; cause: Cause; jobKey: string | null }[] = [
-    { at: pod.requestedAt, cause: 'request', jobKey: null },
-  ]
+function lifeOf(fleet: Fleet, pod: Pod, attempts: readonly Owned[]): Life {
+  const end = pod.goneAt ?? Number.POSITIVE_INFINITY
+  const first = { at: pod.requestedAt, cause: 'request' as Cause, jobKey: null as string | null }
+  const marks = [first]
   const mark = (at: Millis | null, cause: Cause, jobKey: string | null = null) => {
-    if (at !== null) marks.push({ at, cause, jobKey })
+    if (at !== null) marks.push({ at: Math.min(Math.max(at, pod.requestedAt), end), cause, jobKey })
   }
   mark(pod.createdAt, 'boot')
   mark(pod.readyAt, 'idle')
@@ -61,18 +66,26 @@ function ledgerOf(fleet: Fleet, pod: Pod, attempts: readonly Owned[], now: Milli
   if (closedAt !== null && closedAt < end) mark(closedAt, 'held')
   mark(pod.releaseAt, 'teardown')
   marks.sort((a, b) => a.at - b.at)
-  return marks.flatMap(({ at, cause, jobKey }, index) => {
-    const from = Math.min(Math.max(at, pod.requestedAt), end)
-    const to = Math.min(marks[index + 1]?.at ?? end, end)
-    const isLast = index === marks.length - 1
+  const settled: Entry[] = []
+  let [since, spent] = [first, 0]
+  for (const next of marks.slice(1)) {
     // Differences of the cumulative cost: each part rounded up on its own would be more than the whole.
-    const micro = podCost(pod, isLast ? now : to) - (index === 0 ? 0 : podCost(pod, from))
-    return to > from || micro !== 0 ? [{ podId: pod.id, runId: pod.runId, jobKey, cause, from, to, micro }] : []
-  })
+    const until = podCost(pod, next.at)
+    add(settled, pod, since, since.at, next.at, until - spent)
+    since = next
+    spent = until
+  }
+  return { pod, settled, last: { cause: since.cause, jobKey: since.jobKey, from: since.at } }
 }
 
-/** Of all pods, oldest first. */
-export function ledger(fleet: Fleet, now: Millis): Entry[] {
+type Owner = { cause: Cause; jobKey: string | null }
+
+function add(entries: Entry[], pod: Pod, { cause, jobKey }: Owner, from: Millis, to: Millis, micro: Micro): void {
+  if (to > from || micro !== 0) entries.push({ podId: pod.id, runId: pod.runId, jobKey, cause, from, to, micro })
+}
+
+/** Of all pods, oldest first. Valid as long as `fleet.seq` does not change; later, what came since goes to what a pod did before. */
+export function livesOf(fleet: Fleet): Life[] {
   const attempts = new Map<string, Owned[]>()
   for (const job of fleet.jobs.values()) {
     for (const attempt of job.attempts) {
@@ -82,14 +95,30 @@ export function ledger(fleet: Fleet, now: Millis): Entry[] {
       else attempts.set(attempt.podId, [one])
     }
   }
-  return [...fleet.pods.values()]
-    .filter(pod => pod.status !== 'refused')
-    .flatMap(pod =>
-      ledgerOf(
-        fleet,
-        pod,
-        (attempts.get(pod.id) ?? []).sort((a, b) => a.attempt.requestedAt - b.attempt.requestedAt),
-        now,
-      ),
-    )
+  const lives: Life[] = []
+  for (const pod of fleet.pods.values()) {
+    if (pod.status === 'refused') continue
+    const own = (attempts.get(pod.id) ?? []).sort((a, b) => a.attempt.requestedAt - b.attempt.requestedAt)
+    lives.push(lifeOf(fleet, pod, own))
+  }
+  return lives
+}
+
+/** Each pod's whole life until `now`, without gaps; the sum of its `micro` is `podCost(pod, now)`. */
+export function entriesOf(lives: readonly Life[], now: Millis): Entry[] {
+  const entries: Entry[] = []
+  for (const { pod, settled, last } of lives) {
+    let spent = 0
+    for (const entry of settled) {
+      entries.push(entry)
+      spent += entry.micro
+    }
+    add(entries, pod, last, last.from, Math.max(last.from, pod.goneAt ?? now), podCost(pod, now) - spent)
+  }
+  return entries
+}
+
+/** Of all pods, oldest first. */
+export function ledger(fleet: Fleet, now: Millis): Entry[] {
+  return entriesOf(livesOf(fleet), now)
 }

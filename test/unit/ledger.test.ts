@@ -1,6 +1,6 @@
 // Every moment on a meter has one cause, and the causes add up to the bill.
 import { expect, test } from 'vitest'
-import { ledger } from '../../src/domain/ledger.ts'
+import { entriesOf, ledger, livesOf } from '../../src/domain/ledger.ts'
 import { podCost } from '../../src/domain/pod.ts'
 import { keyOf, offerOf, story, T0 } from './fleet-story.ts'
 
@@ -93,4 +93,27 @@ test('what a silent attempt cost is stuck from its last sign of life on, if it w
     ['stuck', 600_000],
   ])
   expect(entries.reduce((sum, { micro }) => sum + micro, 0)).toBe(podCost(told.fleet.pods.get('pod-0001')!, told.now))
+})
+
+test('lives are good until the next event, and after it the sum still is', () => {
+  const told = story()
+  told.run()
+  told.jobs('job-1')
+  const runId = told.fleet.runs.keys().next().value!
+  told.tell({ type: 'pod.requested', podId: 'pod-0001', runId, name: 'n', offer: offerOf({ perHour: 490_000 }) })
+  // Of the very moment of an event, too, when what it began has lasted for no time yet.
+  told.tell({ type: 'pod.created', podId: 'pod-0001', ref: 'ref-1', perHour: 490_000 })
+  const lives = livesOf(told.fleet)
+  told.wait(3_337)
+  expect(entriesOf(lives, told.now)).toEqual(ledger(told.fleet, told.now))
+  expect(entriesOf(lives, told.now).map(entry => entry.cause)).toEqual(['boot'])
+  told.tell({ type: 'pod.ready', podId: 'pod-0001' })
+  told.wait(50)
+  told.tell({ type: 'pod.release_requested', podId: 'pod-0001', cause: 'done' })
+  told.wait(1_999)
+  told.tell({ type: 'pod.gone', podId: 'pod-0001', billedUntil: told.fleet.at })
+  told.wait(60_000)
+  const sum = (entries: readonly { micro: number }[]) => entries.reduce((micro, entry) => micro + entry.micro, 0)
+  expect(sum(entriesOf(lives, told.now))).toBe(podCost(told.fleet.pods.get('pod-0001')!, told.now))
+  expect(sum(ledger(told.fleet, told.now))).toBe(sum(entriesOf(lives, told.now)))
 })

@@ -1,5 +1,5 @@
 // The costs panel: what is spent an hour and what was spent altogether, over time and by cause.
-import { CAUSES, type Cause, type Entry, ledger } from '../../domain/ledger.ts'
+import { CAUSES, type Cause, type Entry, entriesOf, livesOf } from '../../domain/ledger.ts'
 import { addedUp, type CauseSpend, type Spending, spendingOf, totalsByCause } from '../../domain/spending.ts'
 import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
 import { type Facts, forAWhile } from '../model.ts'
@@ -30,8 +30,10 @@ const OTHER = [252, 15, 'O'] as const
 const WINDOW_MS = 24 * 3_600_000
 const LABEL_WIDTH = 7
 const DEAREST_MAX = 8
-// It looks at every attempt; more often would cost time and show nothing.
+// More often would cost time and show nothing.
 const BOOK_MS = 1000
+// It looks at every attempt. Sums are right meanwhile: only what a pod turned to in these seconds counts for what it did before.
+const LIVES_MS = 5000
 // Below this many rows a second chart would leave neither of them readable.
 const BOTH_ROWS_MIN = 17
 
@@ -52,7 +54,10 @@ function bookOf(facts: Facts): Book {
 
 function newBook(facts: Facts): Book {
   const { fleet, now, runId } = facts
-  const all = ledger(fleet, now).filter(entry => runId === null || entry.runId === runId)
+  const lives = forAWhile(facts, 'lives', LIVES_MS, () =>
+    livesOf(fleet).filter(({ pod }) => runId === null || pod.runId === runId),
+  )
+  const all = entriesOf(lives, now)
   const to = all.reduce((last, entry) => Math.max(last, entry.to), 0) || now
   const first = all.reduce((least, entry) => Math.min(least, entry.from), to)
   const from = runId === null ? Math.max(first, to - WINDOW_MS) : (runOfScreen(facts)?.openedAt ?? first)
