@@ -350,8 +350,8 @@ export type Store = {
   leased(): boolean
   /** Never throws: what cannot be written is lost, and what cannot be read is not there. */
   writeGauges(rows: GaugeRows): void
-  /** What was written since the last call; all there is at the first. `balance` null: no new one. */
-  readGauges(): GaugeRows
+  /** What was written after the reading that answered `last`; all there is without. `balance` null: no new one. */
+  readGauges(after?: number): GaugeRows & { last: number }
   close(): void
 }
 export type GaugeRows = {

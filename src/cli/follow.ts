@@ -54,6 +54,7 @@ export function view(home: Home): Follow {
   const store = openStore(home.dir)
   const journal = openJournal(store, systemClock)
   const shown: Shown = { jobs: new Map(), pods: new Map(), balance: null }
+  let lastRead = 0
   const pages = openPages(home, journal, false, openTrace(home.dir, systemClock))
   let unread: string | null = null
   const refresh = () => {
@@ -69,7 +70,8 @@ export function view(home: Home): Follow {
   return {
     fleet: journal.fleet,
     gauges() {
-      const { jobs, pods, balance } = store.readGauges()
+      const { jobs, pods, balance, last } = store.readGauges(lastRead)
+      lastRead = last
       for (const [key, gauge] of jobs) shown.jobs.set(key, gauge)
       for (const [id, gauge] of pods) shown.pods.set(id, gauge)
       shown.balance = balance ?? shown.balance

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { GaugeRows, Store } from '../ports.ts'
+import type { Store } from '../ports.ts'
 import { openDatabase } from './store-open.ts'
 
 /** One write takes under a millisecond; an engine does not stand still for longer because of a figure. */
@@ -26,7 +26,6 @@ export function openGauges(
   const set = db.prepare('INSERT OR REPLACE INTO gauge (kind, id, data) VALUES (?, ?, ?)')
   // A row that is written again is a new one, with a rowid above all others (sqlite.org/autoinc.html, lang_replace.html, 2026).
   const newer = db.prepare('SELECT rowid, kind, id, data FROM gauge WHERE rowid > ? ORDER BY rowid')
-  let seen = 0
   return {
     writeGauges(rows) {
       tried(() => {
@@ -38,11 +37,11 @@ export function openGauges(
       })
       tried(() => db.isTransaction && db.exec('ROLLBACK'))
     },
-    readGauges() {
-      const rows: GaugeRows = { jobs: [], pods: [], balance: null }
+    readGauges(after = 0) {
+      const rows: ReturnType<Store['readGauges']> = { jobs: [], pods: [], balance: null, last: after }
       tried(() => {
-        for (const { rowid, kind, id, data } of newer.all(seen) as Row[]) {
-          seen = rowid
+        for (const { rowid, kind, id, data } of newer.all(after) as Row[]) {
+          rows.last = rowid
           if (kind === 'job') rows.jobs.push([id, JSON.parse(data)])
           else if (kind === 'pod') rows.pods.push([id, JSON.parse(data)])
           else rows.balance = JSON.parse(data)

@@ -99,7 +99,7 @@ export function createSharedJournal(): SharedJournal {
           for (const [id, gauge] of rows.pods) pods.set(id, { ...gauge })
           balance = rows.balance ?? balance
         },
-        readGauges: () => ({ jobs: [...jobs], pods: [...pods], balance }),
+        readGauges: () => ({ jobs: [...jobs], pods: [...pods], balance, last: 0 }),
         close() {},
       }
     },
