@@ -3,17 +3,14 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { spawn } from '@lydell/node-pty'
-import headless from '@xterm/headless'
 import sharp from 'sharp'
 import { svgOf } from './cells.ts'
+import { openPty } from './pty.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const OUT = join(ROOT, 'fixtures/screenshots')
-const SIZE = { cols: 120, rows: 30 }
-const RUN_MAX_MS = 180_000
+const SIZE = { columns: 120, rows: 30 }
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome']
 
 const folder = mkdtempSync(join(tmpdir(), 'film-'))
@@ -47,10 +44,9 @@ async function make(): Promise<void> {
     '--retries',
     '0',
   ]
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
+  const { child, terminal, until, ended } = openPty([process.execPath, join(ROOT, 'src/main.ts'), ...args], {
     ...SIZE,
     cwd: folder,
-    name: 'xterm-256color',
     env: {
       ...process.env,
       AUTOPOD_HOME: join(folder, 'home'),
@@ -60,24 +56,6 @@ async function make(): Promise<void> {
       TMUX: '',
     },
   })
-  const terminal = new headless.Terminal({ ...SIZE, allowProposedApi: true })
-  child.onData(data => terminal.write(data))
-  let hasEnded = false
-  const end = new Promise<void>(resolve => child.onExit(() => resolve()))
-  void end.then(() => {
-    hasEnded = true
-  })
-  const text = () =>
-    Array.from({ length: SIZE.rows }, (_, y) => terminal.buffer.active.getLine(y)?.translateToString(true) ?? '').join(
-      '\n',
-    )
-  const until = async (fits: (text: string) => boolean) => {
-    const last = Date.now() + RUN_MAX_MS
-    while (!fits(text())) {
-      if (hasEnded || Date.now() > last) throw new Error(`never shown:\n${text()}`)
-      await sleep(50)
-    }
-  }
   const percents = (shown: string) =>
     [...shown.matchAll(/rendering +[▓░]+ +(\d+) %/g)].map(([, percent]) => Number(percent))
   await until(shown => {
@@ -91,7 +69,7 @@ async function make(): Promise<void> {
   await until(shown => /v opens .*report\.html/.test(shown))
   await keep('summary', svgOf(terminal))
   child.write('\r')
-  await end
+  await ended
   await photograph(join(folder, 'outputs/report.html'))
 }
 

@@ -14,16 +14,6 @@ function open(args: string[], columns?: number, rows?: number): Terminal {
   return terminal
 }
 
-async function expectRestored(t: Terminal): Promise<void> {
-  expect(t.isAlternate()).toBe(false)
-  expect(t.isPasteBracketed()).toBe(false)
-  const raw = t.taken()
-  expect(raw).toContain('\x1b[?1049l')
-  expect(raw.lastIndexOf('\x1b[?25h')).toBeGreaterThan(raw.lastIndexOf('\x1b[?25l'))
-  expect(raw.lastIndexOf('\x1b[?2026l')).toBeGreaterThan(raw.lastIndexOf('\x1b[?2026h'))
-  expect(raw.lastIndexOf('\x1b[?1l')).toBeGreaterThan(raw.lastIndexOf('\x1b[?1h'))
-}
-
 test('it paints the jobs in the alternate screen and gives the terminal back on q', {
   timeout: TIMEOUT_MS,
 }, async () => {
@@ -33,7 +23,7 @@ test('it paints the jobs in the alternate screen and gives the terminal back on 
   expect(t.isPasteBracketed()).toBe(true)
   t.press('q')
   expect(await t.ended()).toEqual({ code: 0, told: [{ left: 'viewer' }] })
-  await expectRestored(t)
+  t.expectRestored()
 })
 
 test('arrow keys count once each, split over packets or joined in one', { timeout: TIMEOUT_MS }, async () => {
@@ -90,7 +80,7 @@ test('a kill is asked for, names what it costs, and needs a deliberate answer', 
   await t.aWhile()
   t.press('\r')
   expect((await t.ended()).told).toEqual([{ type: 'kill-pod', podId: 'pod-0001' }, { left: 'background' }])
-  await expectRestored(t)
+  t.expectRestored()
 })
 
 test('a third ctrl-c terminates, the second alone drains', { timeout: TIMEOUT_MS }, async () => {
@@ -164,7 +154,7 @@ for (const [signal, code] of [
     await t.until(/›job-001/)
     t.signal(signal)
     expect((await t.ended()).code).toBe(code)
-    await expectRestored(t)
+    t.expectRestored()
   })
 
 for (const signal of ['SIGQUIT', 'SIGUSR2', 'SIGKILL'])
@@ -174,7 +164,7 @@ for (const signal of ['SIGQUIT', 'SIGUSR2', 'SIGKILL'])
     t.signal(signal)
     await t.ended()
     await t.until(() => !t.isAlternate())
-    await expectRestored(t)
+    t.expectRestored()
   })
 
 test('ctrl-z without job control comes back by itself', { timeout: TIMEOUT_MS }, async () => {

@@ -1,21 +1,15 @@
-// A real terminal for tests: the program behind a pty, its output read back by xterm.js without a window.
+// The dashboard on a fake source behind a terminal (screen-process.ts), with what it tells beside the screen.
 import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { spawn } from '@lydell/node-pty'
-import headless from '@xterm/headless'
+import { openPty, type Pty } from './pty.ts'
 
 const SCRIPT = fileURLToPath(new URL('./screen-process.ts', import.meta.url))
 
-export type Terminal = {
+export type Terminal = Pick<Pty, 'until' | 'text' | 'taken' | 'expectRestored'> & {
   press(keys: string): void
-  /** Resolves when the text on the terminal fits; looks again whenever something was written. */
-  until(pattern: RegExp | ((text: string) => boolean)): Promise<string>
-  text(): string
   row(y: number): string
-  /** Everything written since the last call. */
-  taken(): string
   resize(columns: number, rows: number): void
   signal(name: string): void
   /** Takes nothing more from the program, as a stopped terminal does; then again. */
@@ -40,64 +34,35 @@ export type Terminal = {
 export function openTerminal(args: string[], columns = 100, rows = 30, nodeOptions = ''): Terminal {
   const folder = mkdtempSync(join(tmpdir(), 'autopod-screen-'))
   const told = join(folder, 'told')
-  const command = 'exec "$0" "$@" 2>"$TOLD"'
-  const child = spawn('/bin/sh', ['-c', command, process.execPath, SCRIPT, ...args], {
-    cols: columns,
-    rows,
-    name: 'xterm-256color',
-    env: {
-      ...process.env,
-      TERM: 'xterm-256color',
-      LANG: 'C.UTF-8',
-      TZ: 'UTC',
-      TOLD: told,
-      TMUX: '',
-      NODE_OPTIONS: nodeOptions,
-    },
-  })
-  const terminal = new headless.Terminal({ cols: columns, rows, allowProposedApi: true })
-  const waiters = new Set<() => void>()
-  let raw = ''
-  child.onData(data => {
-    raw += data
-    terminal.write(data, () => {
-      for (const waiter of waiters) waiter()
-    })
-  })
-  /** The exit code, when all that was written has been looked at. */
-  const read = new Promise<number>(resolve =>
-    child.onExit(({ exitCode }) => terminal.write('', () => resolve(exitCode))),
-  )
-
-  const row = (y: number) =>
-    terminal.buffer.active.getLine(terminal.buffer.active.baseY + y)?.translateToString(true) ?? ''
-  const text = () => Array.from({ length: terminal.rows }, (_, y) => row(y)).join('\n')
-  const until: Terminal['until'] = pattern =>
-    new Promise((resolve, reject) => {
-      const look = () => {
-        const now = text()
-        if (typeof pattern === 'function' ? !pattern(now) : !pattern.test(now)) return
-        waiters.delete(look)
-        resolve(now)
-      }
-      waiters.add(look)
-      look()
-      void read.then(code => reject(new Error(`ended with ${code} before it showed ${pattern}:\n${ending()}`)))
-    })
-  const ending = () => `${text().trimEnd()}\n${toldLines().join('\n')}`
   const toldLines = () => (existsSync(told) ? readFileSync(told, 'utf8').split('\n').filter(Boolean) : [])
-  const clock = () => /live (\d+) s ago/.exec(row(0))?.[1]
+  const command = 'exec "$0" "$@" 2>"$TOLD"'
+  const pty = openPty(
+    ['/bin/sh', '-c', command, process.execPath, SCRIPT, ...args],
+    {
+      columns,
+      rows,
+      env: {
+        ...process.env,
+        TERM: 'xterm-256color',
+        LANG: 'C.UTF-8',
+        TZ: 'UTC',
+        TOLD: told,
+        TMUX: '',
+        NODE_OPTIONS: nodeOptions,
+      },
+    },
+    () => toldLines().join('\n'),
+  )
+  const { child, terminal, text, until, changedTwice, taken, ended, expectRestored } = pty
+  const row = (y: number) => pty.lines()[y] ?? ''
 
   return {
     press: keys => child.write(keys),
     until,
     text,
     row,
-    taken() {
-      const all = raw
-      raw = ''
-      return all
-    },
+    taken,
+    expectRestored,
     resize(newColumns, newRows) {
       terminal.resize(newColumns, newRows)
       child.resize(newColumns, newRows)
@@ -116,22 +81,21 @@ export function openTerminal(args: string[], columns = 100, rows = 30, nodeOptio
         }
         watcher.on('change', look)
         look()
-        void read.then(code => {
+        void ended.then(code => {
           look()
           watcher.close()
-          reject(new Error(`ended with ${code} before it told ${count} lines:\n${ending()}`))
+          reject(
+            new Error(
+              `ended with ${code} before it told ${count} lines:\n${text().trimEnd()}\n${toldLines().join('\n')}`,
+            ),
+          )
         })
       }),
     // Its type leaves it out (@lydell/node-pty 1.1.0).
     hangUp: () => (child as unknown as { destroy(): void }).destroy(),
-    async aWhile() {
-      for (let times = 0; times < 2; times++) {
-        const before = clock()
-        await until(() => clock() !== before)
-      }
-    },
+    aWhile: () => changedTwice(() => /live (\d+) s ago/.exec(row(0))?.[1]),
     async ended() {
-      const code = await read
+      const code = await ended
       return { code, told: toldLines().map(line => (line.startsWith('{') ? JSON.parse(line) : line)) }
     },
     isAlternate: () => terminal.buffer.active.type === 'alternate',

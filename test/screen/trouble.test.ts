@@ -14,13 +14,6 @@ function open(args: string[], columns?: number, rows?: number, nodeOptions?: str
   return terminal
 }
 
-function expectRestored(t: Terminal): void {
-  expect(t.isAlternate()).toBe(false)
-  expect(t.isPasteBracketed()).toBe(false)
-  const raw = t.taken()
-  expect(raw.lastIndexOf('\x1b[?25h')).toBeGreaterThan(raw.lastIndexOf('\x1b[?25l'))
-}
-
 test('a terminal that takes nothing stops nobody, and shows what is new when it takes again', {
   timeout: TIMEOUT_MS,
 }, async () => {
@@ -76,7 +69,7 @@ test('a panel that falls over says so, harmlessly; the next key opens the jobs, 
   const { code, told } = await t.ended()
   expect(code).toBe(0)
   expect(told.at(-1)).toEqual({ left: 'background' })
-  expectRestored(t)
+  t.expectRestored()
 })
 
 test('an error that nobody catches leaves the terminal as it was found', { timeout: TIMEOUT_MS }, async () => {
@@ -84,7 +77,7 @@ test('an error that nobody catches leaves the terminal as it was found', { timeo
   await t.until(/›job-001/)
   t.press('o')
   expect((await t.ended()).code).toBe(1)
-  expectRestored(t)
+  t.expectRestored()
 })
 
 test('a process out of memory leaves a usable terminal', { timeout: TIMEOUT_MS }, async () => {
@@ -94,5 +87,5 @@ test('a process out of memory leaves a usable terminal', { timeout: TIMEOUT_MS }
   const { told } = await t.ended()
   expect(told.join('\n')).toContain('heap out of memory')
   await t.until(() => !t.isAlternate())
-  expectRestored(t)
+  t.expectRestored()
 })
