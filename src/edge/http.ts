@@ -1,9 +1,9 @@
 // HTTP for all clients of this program: kept-alive connections, bounded waits, answers taken as bytes until someone knows better.
-import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import { pipeline, Readable } from 'node:stream'
 import { Fault } from '../domain/fault.ts'
+import { version } from './config.ts'
 
 export type HttpRequest = {
   /** Default GET. */
@@ -141,10 +141,6 @@ let agentName: string | null = null
 
 /** `autopod/<version>`: RunPod's edge refuses requests that name no client (seen 2026). */
 export function userAgent(): string {
-  if (agentName === null) {
-    // Two folders up from src/edge as from dist/edge.
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-    agentName = `autopod/${version}`
-  }
+  agentName ??= `autopod/${version()}`
   return agentName
 }

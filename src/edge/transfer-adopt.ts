@@ -12,7 +12,7 @@ import type { Artifact } from '../domain/job.ts'
 import type { LeftFiles, Task } from '../ports.ts'
 import type { Setting } from './transfer.ts'
 import { planned } from './transfer-collect.ts'
-import { stopIfAborted } from './transfer-fault.ts'
+import { stopIfAborted, unwritableFault } from './transfer-fault.ts'
 import { publishManifest, readManifest } from './transfer-manifest.ts'
 import { readTar, type TarEntry } from './transfer-tar.ts'
 import { withTemp } from './transfer-temp.ts'
@@ -50,20 +50,19 @@ export async function adopt(
   })
 }
 
-/** Its digest. */
+/** Its digest. Fault operator `disk_full` · `file_unwritable`. */
 async function unpack(tar: string, { at, bytes }: TarEntry, to: string): Promise<string> {
   const hash = createHash('sha256')
   const from = bytes === 0 ? [] : createReadStream(tar, { start: at, end: at + bytes - 1 })
-  await pipeline(
-    from,
-    async function* (chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        hash.update(chunk)
-        yield chunk
-      }
-    },
-    createWriteStream(to),
-  )
+  const copied = async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      hash.update(chunk)
+      yield chunk
+    }
+  }
+  await pipeline(from, copied, createWriteStream(to)).catch(cause => {
+    throw unwritableFault(to, cause)
+  })
   return hash.digest('hex')
 }
 

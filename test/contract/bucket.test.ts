@@ -1,7 +1,7 @@
 // What every Bucket promises, and what only one that is reached over a network can get wrong.
 import { createHash, randomBytes } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -61,6 +61,15 @@ describe.each(bucketMakers)('a bucket: $name', ({ name, skip, open }) => {
     expect(await readdir(here('deep/er'))).toEqual(['one'])
   })
 
+  test.skipIf(!existsSync('/dev/full'))('a full disk here is a matter for the operator', async () => {
+    await world.bucket.put('a/some', await file('some', 'x'.repeat(1000)), { sha256: sha('x'.repeat(1000)) })
+    await symlink('/dev/full', here('full.part'))
+    await expect(world.bucket.get('a/some', here('full'))).rejects.toMatchObject({
+      data: { kind: 'operator', code: 'disk_full' },
+    })
+    await rm(here('full.part'))
+  })
+
   test('gives nothing of an object that is larger than it should be', async () => {
     const { bucket } = world
     await bucket.put('a/large', await file('large', 'x'.repeat(1000)), { sha256: sha('x'.repeat(1000)) })
@@ -104,6 +113,8 @@ describe.each(bucketMakers)('a bucket: $name', ({ name, skip, open }) => {
     await expect(wrong).rejects.toMatchObject({ data: { kind: 'job', code: 'file_changed' } })
     const missing = world.bucket.put('wrong', here('nowhere'), { sha256: sha('') })
     await expect(missing).rejects.toMatchObject({ data: { kind: 'job', code: 'file_unreadable' } })
+    const folder = world.bucket.put('wrong', dir, { sha256: sha('') })
+    await expect(folder).rejects.toMatchObject({ data: { kind: 'job', code: 'file_unreadable' } })
     expect(await world.bucket.head('wrong')).toBeNull()
   })
 

@@ -1,6 +1,6 @@
 // Outputs of an attempt whose pod is gone: out of its manifest, or out of the tar that the pod left, as real tars write it.
 import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { LeftFiles } from '../../src/ports.ts'
@@ -12,7 +12,7 @@ const NAMES = ['run-job-1/x_00001_.png', `run-job-1/${'a folder with a long name
 const maker = bucketMakers.find(({ name }) => name === 'disk') as (typeof bucketMakers)[number]
 
 describe('the courier after the end of a pod', () => {
-  const { now, at, podFile, collect, readBack } = courierSetting(maker.open)
+  const { now, at, courierOf, podFile, collect, readBack } = courierSetting(maker.open)
 
   async function left(format: string): Promise<LeftFiles> {
     const files: LeftFiles['files'] = []
@@ -42,6 +42,15 @@ describe('the courier after the end of a pod', () => {
       expect(await now.courier.adopt(taskWith(), null, never)).toEqual(artifacts)
     },
   )
+
+  test('a file that cannot be unpacked here is a matter for the operator', async () => {
+    const losing = courierOf({
+      ...now.bucket,
+      put: (...args) => now.bucket.put(...args).finally(() => rm(at('temp'), { recursive: true })),
+    })
+    const adopting = losing.adopt(taskWith(), await left('gnu'), never)
+    await expect(adopting).rejects.toMatchObject({ data: { kind: 'operator', code: 'file_unwritable' } })
+  })
 
   test('takes the manifest for enough, whatever the pod left', async () => {
     const { artifacts } = await collect([await podFile('a.png', 'a')])

@@ -140,9 +140,14 @@ async function copy(from: string, to: string, options: TransferOptions) {
   const hash = createHash('sha256')
   let bytes = 0
   const source = createReadStream(from, { highWaterMark: 1024 * 1024 })
-  await new Promise((resolve, reject) => {
-    source.once('open', resolve)
-    source.once('error', error => reject(unreadableFault(from, error)))
+  const target = createWriteStream(to, { flush: true })
+  // Whichever fails, a pipeline ends both with the same error.
+  let failed: 'source' | 'target' | null = null
+  source.once('error', () => {
+    failed ??= 'source'
+  })
+  target.once('error', () => {
+    failed ??= 'target'
   })
   await pipeline(
     source,
@@ -154,8 +159,10 @@ async function copy(from: string, to: string, options: TransferOptions) {
         yield chunk
       }
     },
-    createWriteStream(to, { flush: true }),
+    target,
     options.signal ? { signal: options.signal } : {},
-  )
+  ).catch(error => {
+    throw failed === 'source' ? unreadableFault(from, error) : error
+  })
   return { sha256: hash.digest('hex'), bytes }
 }

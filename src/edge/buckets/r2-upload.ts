@@ -34,7 +34,7 @@ export async function upload(s3: S3Calls, again: Again, key: string, path: strin
 }
 
 async function single(s3: S3Calls, again: Again, key: string, path: string, bytes: number, options: Options) {
-  const local = await fileDigest(path, options.signal)
+  const local = await digestOf(path, options.signal)
   if (local.sha256 !== options.sha256 || local.bytes !== bytes) throw changedFault(path)
   return publish(s3, again, key, options.sha256, options.onlyNew ?? false, options.signal, () => {
     const body = section(path, 0, bytes, sent => options.onBytes?.(sent))
@@ -72,7 +72,7 @@ async function multipart(s3: S3Calls, again: Again, key: string, path: string, b
         )
       return again(`part ${index + 1} of ${key}`, work, signal)
     })
-    const checking = fileDigest(path, signal).then(local => {
+    const checking = digestOf(path, signal).then(local => {
       if (local.sha256 !== options.sha256) throw changedFault(path)
     })
     const first = Promise.all([sending, checking])
@@ -131,6 +131,15 @@ export async function publish(
     },
     signal,
   )
+}
+
+/** It was there a moment ago; a file that cannot be read is a matter of the job all the same. */
+async function digestOf(path: string, signal: AbortSignal | undefined) {
+  try {
+    return await fileDigest(path, signal)
+  } catch (error) {
+    throw error instanceof Fault ? error : unreadableFault(path, error)
+  }
 }
 
 /** A part of a file as a stream that counts what was read of it, without another stream in between. */

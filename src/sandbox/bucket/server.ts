@@ -81,7 +81,8 @@ export async function startBucketServer(options: BucketServerOptions): Promise<B
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0, noDelay: true }, listener)
   server.on('checkContinue', listener)
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    // For good: a connection that cannot be taken (no descriptor left) is an error of the listener, too.
+    server.on('error', reject)
     server.listen(options.port ?? 0, '127.0.0.1', resolve)
   })
   const address = server.address()

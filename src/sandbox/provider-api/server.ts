@@ -49,7 +49,8 @@ export async function startProviderApi(
   // Longer than any client keeps an idle connection, so that none is closed under a request just sent on it.
   server.keepAliveTimeout = 120_000
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    // For good: a connection that cannot be taken (no descriptor left) is an error of the listener, too.
+    server.on('error', reject)
     server.listen(how.port, '127.0.0.1', resolve)
   })
   return {

@@ -84,7 +84,8 @@ export async function startPodSsh(options: PodSshOptions): Promise<PodSsh> {
     ssh.injectSocket(socket)
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    // For good: a connection that cannot be taken (no descriptor left) is an error of the listener, too.
+    server.on('error', reject)
     server.listen(options.port ?? 0, '127.0.0.1', resolve)
   })
   const address = server.address()
