@@ -79,9 +79,14 @@ export async function accompany(
       if (left === 'background' || left === 'viewer') return 'background'
       if (left === 'drain') follow.command(open().map(id => ({ type: 'run.drain_requested', runId: id })))
       if (left === 'terminate') cancel()
-      if (left !== 'ended')
+      let stop = () => {}
+      if (left !== 'ended') {
         process.stderr.write(left === 'drain' ? 'finishing the running jobs …\n' : 'ending every pod of the run …\n')
+        // Hours may pass until they are done, and each costs.
+        stop = plainScreen(follow, runId, limitsOf(home), systemClock.now())
+      }
       const result = await Promise.race([over, gone])
+      stop()
       return result === 'over' && interruptedAt !== null ? 'interrupted' : result
     }
     const stop =

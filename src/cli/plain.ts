@@ -31,7 +31,13 @@ const QUIET = new Set<Event['type']>([
   'operator.cleared',
 ])
 
-export function plainScreen(follow: Follow, runId: string, limits: Limits): () => void {
+/** `since`: what happened before is told no more; the whole run as a rule. */
+export function plainScreen(
+  follow: Follow,
+  runId: string,
+  limits: Limits,
+  since = follow.fleet.runs.get(runId)?.openedAt ?? 0,
+): () => void {
   const write = (at: number, text: string) =>
     process.stdout.write(`${new Date(at).toTimeString().slice(0, 8)} ${clean(text)}\n`)
   const tell = (event: Event) => {
@@ -40,8 +46,7 @@ export function plainScreen(follow: Follow, runId: string, limits: Limits): () =
     const isOther = 'runId' in event && event.runId !== runId && event.type.startsWith('run.')
     write(event.at, isOther ? `${event.runId}: ${text}` : text)
   }
-  const opened = follow.fleet.runs.get(runId)?.openedAt ?? 0
-  for (const event of follow.fleet.recent) if (event.at >= opened) tell(event)
+  for (const event of follow.fleet.recent) if (event.at >= since) tell(event)
   const unlisten = follow.onEvent(tell)
   let trouble: string | null = null
   const tellTrouble = () => {

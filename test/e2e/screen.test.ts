@@ -46,7 +46,9 @@ test.concurrent('a run shows its jobs, kills a pod when asked twice, and termina
     t.press('\r')
     expect(await t.ended).toBe(130)
     t.expectRestored()
-    expect(t.text()).toMatch(/^pan-1 +cancelled[\s\S]*on 3 pods, all proven gone\./m)
+    expect(t.text()).toMatch(
+      /^\d\d:\d\d:\d\d pod-0003 proven gone$[\s\S]*^pan-1 +cancelled[\s\S]*on 3 pods, all proven gone\./m,
+    )
     await world.alone()
     expect((await world.cloud.status()).pods).toEqual([])
   }))
