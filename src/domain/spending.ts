@@ -45,7 +45,9 @@ export function spendingOf(entries: readonly Entry[], from: Millis, to: Millis, 
 }
 
 function valuesOf(byCause: Map<Cause, number[]>, cause: Cause, steps: number): number[] {
-  const values = byCause.get(cause) ?? new Array<number>(steps).fill(0)
+  const present = byCause.get(cause)
+  if (present) return present
+  const values = new Array<number>(steps).fill(0)
   byCause.set(cause, values)
   return values
 }
@@ -63,20 +65,20 @@ export type CauseSpend = {
   perHour: Micro
 }
 
-/** In the order in which a pod's life meets them; `rateOf` is the price of a pod's open meter, 0 when it is not billed now. */
+/** Of a ledger, whose entries of one pod follow each other. In the order in which a pod's life meets them; `rateOf` is the price of a pod's open meter, 0 when it is not billed now. */
 export function totalsByCause(
   entries: readonly Entry[],
   order: readonly Cause[],
   rateOf: (podId: string) => Micro,
 ): CauseSpend[] {
   const totals = new Map<Cause, CauseSpend>()
-  const last = new Map<string, Entry>()
-  for (const entry of entries) {
-    const total = totals.get(entry.cause) ?? { cause: entry.cause, micro: 0, perHour: 0 }
-    total.micro += entry.micro
-    totals.set(entry.cause, total)
-    last.set(entry.podId, entry)
+  for (const cause of order) totals.set(cause, { cause, micro: 0, perHour: 0 })
+  for (let index = 0; index < entries.length; index++) {
+    const { podId, cause, micro } = entries[index]!
+    const total = totals.get(cause)
+    if (!total) continue
+    total.micro += micro
+    if (entries[index + 1]?.podId !== podId) total.perHour += rateOf(podId)
   }
-  for (const { podId, cause } of last.values()) totals.get(cause)!.perHour += rateOf(podId)
   return order.flatMap(cause => totals.get(cause) ?? []).filter(({ micro, perHour }) => micro !== 0 || perHour !== 0)
 }

@@ -31,22 +31,28 @@ export function drawAreas(screen: Screen, region: Region, series: readonly Serie
     })
     const top = Math.min(height * 8, Math.max(edge > 0 ? 1 : 0, edges.at(-1) ?? 0))
     if (edges.length > 0) edges[edges.length - 1] = top
+    let lower = 0
     for (let row = 0; row * 8 < top; row++) {
       const from = row * 8
-      const lower = edges.findIndex(end => end > from)
+      lower = above(edges, lower, from)
       const filled = Math.min(8, (edges[lower] ?? 0) - from)
-      const upper = filled < 8 ? edges.findIndex(end => end > from + filled) : -1
       const y = region.y + height - 1 - row
       if (usesMarks(screen)) {
-        const middle = edges.findIndex(end => end > from + 3)
-        const shown = series[middle === -1 ? lower : middle]
+        const shown = series[above(edges, lower, from + 3)] ?? series[lower]
         if (shown) put(screen, region.x + column, y, shown.mark, screen.ink.plain, 1)
       } else {
-        const above = series[upper]?.colour
-        put(screen, region.x + column, y, EIGHTHS[filled - 1] ?? '█', attribute(series[lower]?.colour, above), 1)
+        const behind = filled < 8 ? series[above(edges, lower, from + filled)]?.colour : undefined
+        put(screen, region.x + column, y, EIGHTHS[filled - 1] ?? '█', attribute(series[lower]?.colour, behind), 1)
       }
     }
   }
+}
+
+/** The first layer, from `layer` on, that ends above this height; edges only rise. */
+function above(edges: readonly number[], layer: number, height: number): number {
+  let found = layer
+  while (found < edges.length && edges[found]! <= height) found++
+  return found
 }
 
 // Unicode 16, block Braille Patterns: the bit of the dot in each row of the left and of the right column.
