@@ -24,6 +24,10 @@ export const KEPT_SEEDS: readonly { seed: number; found: string }[] = [
   { seed: 20057, found: 'the meter of a kept pod, read with a clock that was set back' },
   { seed: 39089, found: 'absences before and after the machine slept were taken for one long absence' },
   {
+    seed: 116663,
+    found: 'a pod ended itself when its owner had just died and the world did not know: not ours to see',
+  },
+  {
     seed: 208484,
     found: 'a pod that had saved its outputs was told to stop before anybody looked for them: they were made again',
   },

@@ -284,6 +284,8 @@ export function createWorld(options: WorldOptions): World {
       left -= facts.length
       if (facts.length === 0 || left > 0) return null
       dead = true
+      // Seed 116663: noticed only a step later, which may be half a minute.
+      world.ownerSince = null
       return chance.happens(0.5) ? 'before' : 'after'
     }, isFull)
     const guarded = <T extends object>(port: T): T => guard(port, () => dead)
