@@ -6,7 +6,6 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Fault, type FaultData } from '../../src/domain/fault.ts'
-import type { Offer } from '../../src/domain/pod.ts'
 import { systemClock } from '../../src/edge/clock.ts'
 import { createRunpod } from '../../src/edge/providers/runpod.ts'
 import type { RunpodTiming } from '../../src/edge/providers/runpod-timing.ts'
@@ -14,6 +13,7 @@ import type { Boot, Provider } from '../../src/ports.ts'
 import { assembleSandbox, type Parts, type Sandbox, type SandboxOptions } from '../../src/sandbox/assembly.ts'
 import type { PodPlan } from '../../src/sandbox/machines.ts'
 import { secretOf } from '../../src/wire/secret.ts'
+import { offerOf } from '../unit/fleet-story.ts'
 import { type Asked, complaintOf } from './published-requests.ts'
 import { clientOf, status, validate } from './runpod-answers.ts'
 
@@ -176,17 +176,7 @@ export const BOOT: Boot = {
   volume: null,
 }
 
-export const A40: Offer = {
-  provider: 'runpod',
-  gpuType: 'NVIDIA A40',
-  gpuName: 'A40',
-  gpuCount: 1,
-  vramGb: 48,
-  cloud: 'secure',
-  region: null,
-  perHour: 490_000,
-  stock: 'high',
-}
+export const A40 = offerOf({ provider: 'runpod', perHour: 490_000 })
 
 export const problem = (code: number, detail: string, headers: Record<string, string> = {}): Scripted => ({
   status: code,

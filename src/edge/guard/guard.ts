@@ -12,6 +12,7 @@ import type { Bucket, Clock, Farewell, Guard, LeaseOf, Machine } from '../../por
 import { parseJson } from '../../wire/comfy.ts'
 import { FarewellFile } from '../../wire/farewell.ts'
 import { version } from '../config.ts'
+import { unwritableFault } from '../transfer-fault.ts'
 import { lastWords } from '../untrusted.ts'
 import { ALIVE_FUNCTION, GUARD_SCRIPT } from './script.ts'
 
@@ -100,7 +101,9 @@ export function createGuard(options: GuardOptions): Guard {
     const head = await bucket.head(keys.json)
     if (head === null) return null
     if (head.bytes > FAREWELL_BYTES_MAX) throw unreadable(podName)
-    const dir = await mkdtemp(join(tmpdir(), 'autopod-farewell-'))
+    const dir = await mkdtemp(join(tmpdir(), 'autopod-farewell-')).catch(cause => {
+      throw unwritableFault(tmpdir(), cause)
+    })
     try {
       await bucket.get(keys.json, join(dir, 'farewell.json'))
       const file = FarewellFile.safeParse(jsonOf(await readFile(join(dir, 'farewell.json'), 'utf8')))
