@@ -11,7 +11,7 @@ const BUSY_MS = 100
 const TABLE =
   'CREATE TABLE IF NOT EXISTS gauge (kind TEXT NOT NULL, id TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT'
 
-type Row = { rowid: number; kind: string; id: string; data: string }
+type Row = [rowid: number, kind: string, id: string, data: string]
 
 /**
  * A damaged file is made anew, in the turn that `lock` gives (null: another process is at it); where there can be none, values are
@@ -26,6 +26,8 @@ export function openGauges(
   const set = db.prepare('INSERT OR REPLACE INTO gauge (kind, id, data) VALUES (?, ?, ?)')
   // A row that is written again is a new one, with a rowid above all others (sqlite.org/autoinc.html, lang_replace.html, 2026).
   const newer = db.prepare('SELECT rowid, kind, id, data FROM gauge WHERE rowid > ? ORDER BY rowid')
+  // A viewer reads thousands a second; as objects they take twice as long.
+  newer.setReturnArrays(true)
   return {
     writeGauges(rows) {
       tried(() => {
@@ -40,7 +42,7 @@ export function openGauges(
     readGauges(after = 0) {
       const rows: ReturnType<Store['readGauges']> = { jobs: [], pods: [], balance: null, last: after }
       tried(() => {
-        for (const { rowid, kind, id, data } of newer.all(after) as Row[]) {
+        for (const [rowid, kind, id, data] of newer.all(after) as unknown as Row[]) {
           rows.last = rowid
           if (kind === 'job') rows.jobs.push([id, JSON.parse(data)])
           else if (kind === 'pod') rows.pods.push([id, JSON.parse(data)])
