@@ -19,10 +19,13 @@ const LOG_MAX_BYTES = 5_000_000
 /** Longer lines (a base64 picture, a whole workflow) lose their end: a log of 5 MB keeps a thousand of the longest. */
 const LINE_MAX = 4000
 const PREVIEW_EVERY_MS = 500
+/** More than any program means somebody to read; each is written at once, and a pod that floods must not keep the engine from its work. */
+const LINES_A_SECOND_MAX = 2000
 
 /** `lost` is told when a write fails that did not fail before, with its reason. */
 export function openTrace(home: string, clock: Clock, lost: (why: string) => void = () => {}): Trace {
   const previews = new Map<string, number>()
+  const floods = new Map<string, { second: number; lines: number; dropped: number }>()
   let isLosing = false
   const tried = (write: () => void) => {
     try {
@@ -38,9 +41,22 @@ export function openTrace(home: string, clock: Clock, lost: (why: string) => voi
     appendFileSync(path, `${new Date(clock.now()).toISOString()} ${oneLine(line)}\n`, { mode: 0o600 })
     if (statSync(path).size > LOG_MAX_BYTES) renameSync(path, `${path}.1`)
   }
+  /** Whether one more line of the pod is kept; what was left out of a second is told with the first line after it. */
+  const isKept = (podId: string): boolean => {
+    const second = Math.floor(clock.now() / 1000)
+    const before = floods.get(podId)
+    const now = before?.second === second ? before : { second, lines: 0, dropped: 0 }
+    if (before && before !== now && before.dropped > 0)
+      append(podLogPath(home, podId), `… ${before.dropped} lines of one second are left out`)
+    floods.set(podId, now)
+    now.lines++
+    if (now.lines > LINES_A_SECOND_MAX) now.dropped++
+    return now.lines <= LINES_A_SECOND_MAX
+  }
   return {
     pod(podId, line, cursor) {
       tried(() => {
+        if (!isKept(podId)) return
         append(podLogPath(home, podId), line)
         // After the line: an engine that is killed in between repeats one line and loses none.
         if (cursor !== null) overwrite(cursorPath(home, podId), cursor)
