@@ -62,7 +62,7 @@ export async function accompany(
     })
   }
   // Handed to an engine that died since: without another one nobody would go on.
-  const guard = follow.own ? () => {} : every(GUARD_MS, () => void (follow.alive() || detach(home)))
+  const guard = follow.own ? () => {} : every(GUARD_MS, () => void (follow.alive() || detach(home, say)))
   const quiet = onSignals({
     // The screen has its own ctrl-c; a signal from outside means the same in every mode.
     interrupt: () => (follow.leads ? cancel() : hangUp('background')),

@@ -165,9 +165,9 @@ export async function attachBeside(home: Home, facts: Fact[]): Promise<Follow> {
 
 /**
  * Starts an engine in the background that goes on with whatever the home's journal leaves open. Resolves when it has
- * taken over (or found another that has): who says "goes on in the background" has to know.
+ * taken over (or found another that has): who says "goes on in the background" has to know. `say`: why it did not start.
  */
-export function detach(home: Home): Promise<void> {
+export function detach(home: Home, say = (text: string): void => void process.stderr.write(text)): Promise<void> {
   const log = openLog(join(home.dir, 'logs', 'engine.log'))
   const args = [process.argv[1] as string, 'engine', ...(home.provider ? ['--provider', home.provider] : [])]
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
@@ -180,7 +180,7 @@ export function detach(home: Home): Promise<void> {
   child.once('message', () => resolve())
   child.once('error', () => resolve())
   child.once('exit', code => {
-    if (code) process.stderr.write(`the engine did not start, see ${join(home.dir, 'logs', 'engine.log')}\n`)
+    if (code) say(`the engine did not start, see ${join(home.dir, 'logs', 'engine.log')}\n`)
     resolve()
   })
   return promise.finally(() => {

@@ -81,6 +81,23 @@ test.concurrent('a small screen shows what is needed; left in the background, an
     expect(Object.values((await world.cloud.status()).prompts)).toEqual([1])
   }))
 
+test.concurrent('a command of a viewer is obeyed, also when no engine was at work', () =>
+  inWorld({ firstPort: 12_760 }, async world => {
+    world.job('pan')
+    expect(await world.run('run', 'jobs', '--yes', '--detach')).toMatchObject({ code: 0 })
+    expect(await world.run('cancel', 'pan')).toMatchObject({ code: 0 })
+    await world.event('run.closed')
+    await world.alone()
+    const viewer = openTerminal(world, ['top'], 80, 24)
+    await viewer.until(/no engine[\s\S]*›pan .*⊘ cancelled/)
+    viewer.press('r')
+    await viewer.until(/›pan +pod-000\d +✓ done/)
+    viewer.press('q')
+    expect(await viewer.ended).toBe(0)
+    await world.alone()
+    expect(world.outputs()).toEqual(['pan.webp'])
+  }))
+
 test.concurrent('a run that is over says so, and leaves with enter', () =>
   inWorld({ firstPort: 12_640 }, async world => {
     world.job('pan')

@@ -82,10 +82,12 @@ function newBanners(facts: Facts, model: Model): Banner[] {
   }
   if (lost[0]) add('bad', unknown(lost[0], lost.length - 1, facts))
   if (run && run.status !== 'running') add(RUN_WORDS[run.status].ink, summary(facts, model))
+  // A run's own screen has its engine started anew without being asked.
+  const begins = facts.readonly || facts.runId !== null ? '' : ' · a command starts one'
   if (!facts.engineAlive && live.length > 0)
-    add('bad', `✗ no engine is running: nothing moves, and ${plural(live.length, 'pod')} may still be billed`)
+    add('bad', `✗ no engine is running: nothing moves, and ${plural(live.length, 'pod')} may still be billed${begins}`)
   else if (!facts.engineAlive && (!run || run.status === 'running'))
-    add('wait', '○ no engine is running: nothing moves')
+    add('wait', `○ no engine is running: nothing moves${begins}`)
   for (const text of stuckOf(facts, model)) add('bad', text)
   if (bare[0]) add('wait', unguarded(bare[0], bare.length - 1))
   for (const [name, provider] of facts.fleet.providers)
