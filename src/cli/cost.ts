@@ -1,6 +1,6 @@
 // `autopod cost`: where the money went, to the micro-dollar.
 import { CAUSES, type Entry, ledger } from '../domain/ledger.ts'
-import { formatClock, formatUsd, usdFromMicro } from '../domain/units.ts'
+import { formatClock, formatShare, formatUsd, usdFromMicro } from '../domain/units.ts'
 import { systemClock } from '../edge/clock.ts'
 import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
@@ -47,8 +47,7 @@ export async function cost({ flags }: Invocation): Promise<number> {
     )
     return EXIT.ok
   }
-  const share = (micro: number) => (total === 0 ? '–' : `${Math.round((micro / total) * 100)} %`)
-  const lines = rows.map(([key, { micro, ms }]) => [key, formatClock(ms), formatUsd(micro), share(micro)])
+  const lines = rows.map(([key, { micro, ms }]) => [key, formatClock(ms), formatUsd(micro), formatShare(micro, total)])
   process.stdout.write(`${table([by.toUpperCase(), 'TIME', 'COST', 'SHARE'], lines)}\n${formatUsd(total)} in all\n`)
   return EXIT.ok
 }

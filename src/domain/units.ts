@@ -39,6 +39,12 @@ export function formatUsd(micro: Micro): string {
   return `${micro < 0 ? '-' : ''}$${text.slice(0, -digits)}.${text.slice(-digits)}`
 }
 
+/** `38 %`; what is there is never told as nothing. `–` of nothing. */
+export function formatShare(part: number, whole: number): string {
+  const percents = Math.round((part / Math.max(1, whole)) * 100)
+  return whole === 0 ? '–' : percents === 0 && part > 0 ? '< 1 %' : `${percents} %`
+}
+
 /** `0:42`, `14:22`, `3:05:00`. */
 export function formatClock(durationMs: number): string {
   const total = Math.max(0, Math.floor(durationMs / 1000))

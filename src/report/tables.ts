@@ -2,7 +2,7 @@
 import { isSettled, type Job } from '../domain/job.ts'
 import { billedMs, podCost } from '../domain/pod.ts'
 import type { Review } from '../domain/review.ts'
-import { formatBytes, formatClock, formatUsd, plural } from '../domain/units.ts'
+import { formatBytes, formatClock, formatShare, formatUsd, plural } from '../domain/units.ts'
 import { figure, type Html, html } from './html.ts'
 import type { PageOptions } from './page.ts'
 import { percent } from './timeline.ts'
@@ -38,7 +38,7 @@ export function moneyTable({ causes, total }: Review): Html {
   })
   const rows = causes.map(
     ({ cause, sense, ms, micro }) =>
-      html`<tr><th scope="row"><span class="swatch ${cause}"></span>${cause}</th><td class="s dim">${sense}</td><td class="n">${formatClock(ms)}</td>${money(micro)}<td class="n">${shareOf(micro, total)}</td></tr>
+      html`<tr><th scope="row"><span class="swatch ${cause}"></span>${cause}</th><td class="s dim">${sense}</td><td class="n">${formatClock(ms)}</td>${money(micro)}<td class="n">${formatShare(micro, total)}</td></tr>
 `,
   )
   return html`<div class="card"><svg class="bar" role="img" aria-label="Shares of the cost by cause">${HATCH}${bars}</svg>
@@ -97,7 +97,7 @@ export function podsTable({ pods, entries, total, until }: Review): Html {
       pod.status === 'gone'
         ? html`<td class="s good">✓ proven gone</td>`
         : html`<td class="s bad">? ${pod.status}, may be billed</td>`
-    return html`<tr><th scope="row" class="id">${pod.id}</th><td>${pod.offer.gpuCount > 1 ? `${pod.offer.gpuCount} × ` : ''}${pod.offer.gpuName} <span class="dim">${pod.offer.region ?? pod.provider}</span></td><td class="n">${formatUsd(pod.offer.perHour)}</td><td class="n">${pod.finished}</td><td class="n">${formatClock(billed)}</td><td class="n">${shareOf(rendered.get(pod.id) ?? 0, billed)}</td>${money(podCost(pod, until))}${state}<td class="w dim">${pod.broken?.message ?? pod.releaseCause ?? ''}</td></tr>
+    return html`<tr><th scope="row" class="id">${pod.id}</th><td>${pod.offer.gpuCount > 1 ? `${pod.offer.gpuCount} × ` : ''}${pod.offer.gpuName} <span class="dim">${pod.offer.region ?? pod.provider}</span></td><td class="n">${formatUsd(pod.offer.perHour)}</td><td class="n">${pod.finished}</td><td class="n">${formatClock(billed)}</td><td class="n">${formatShare(rendered.get(pod.id) ?? 0, billed)}</td>${money(podCost(pod, until))}${state}<td class="w dim">${pod.broken?.message ?? pod.releaseCause ?? ''}</td></tr>
 `
   })
   return html`<div class="card scroll"><table><thead><tr><th scope="col">Pod</th><th scope="col">GPU</th><th scope="col" class="n">An hour</th><th scope="col" class="n">Attempts</th><th scope="col" class="n">Billed</th><th scope="col" class="n">Rendering</th><th scope="col" class="n">Cost</th><th scope="col">State</th><th scope="col">Ended because</th></tr></thead>
@@ -126,9 +126,4 @@ export function shotsOf({ jobs, jobCosts }: Review, options: PageOptions): Html 
       ? html`<p class="note">Of ${shots.length} of the ${done} finished jobs; all are in the table below.</p>`
       : null
   return html`<h2>Outputs</h2>${rest}<ul class="shots ${shots.length > SHOTS_LARGE_MAX ? 'many' : ''}">${shots}</ul>`
-}
-
-function shareOf(part: number, whole: number): string {
-  const percents = Math.round((part / Math.max(1, whole)) * 100)
-  return whole === 0 ? '–' : percents === 0 && part > 0 ? '< 1 %' : `${percents} %`
 }

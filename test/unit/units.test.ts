@@ -1,6 +1,14 @@
 // Money, time and bytes: exact, and never written smaller than they are.
 import { expect, test } from 'vitest'
-import { accrue, formatBytes, formatClock, formatUsd, microFromUsd, usdFromMicro } from '../../src/domain/units.ts'
+import {
+  accrue,
+  formatBytes,
+  formatClock,
+  formatShare,
+  formatUsd,
+  microFromUsd,
+  usdFromMicro,
+} from '../../src/domain/units.ts'
 
 test('what was begun is rounded up to the next micro-dollar', () => {
   expect(accrue(3_600_000, 1)).toBe(1)
@@ -57,4 +65,13 @@ test('bytes are written with at most three digits', () => {
 
 test('sizes just below the next unit are written in that unit', () => {
   expect(formatBytes(999_999)).toBe('1.0 MB')
+})
+
+test('a share of what is there is never told as nothing', () => {
+  expect([formatShare(380, 1000), formatShare(4, 1000), formatShare(0, 1000), formatShare(0, 0)]).toEqual([
+    '38 %',
+    '< 1 %',
+    '0 %',
+    '–',
+  ])
 })

@@ -1,7 +1,7 @@
 // The costs panel: what is spent an hour and what was spent altogether, over time and by cause.
 import { CAUSES, type Cause, type Entry, entriesOf, livesOf } from '../../domain/ledger.ts'
 import { addedUp, type CauseSpend, type Spending, spendingOf, totalsByCause } from '../../domain/spending.ts'
-import { formatClock, formatUsd, type Millis } from '../../domain/units.ts'
+import { formatClock, formatShare, formatUsd, type Millis } from '../../domain/units.ts'
 import { type Facts, forAWhile } from '../model.ts'
 import { drawAreas, drawAxes, drawLines, niceCeiling, type Series, usesMarks } from '../plot.ts'
 import { put, type Region, type Screen } from '../screen.ts'
@@ -115,7 +115,7 @@ function summary(book: Book, spent: number, facts: Facts): string {
   const parts = [
     `${formatUsd(spent)} in ${formatClock(book.to - book.from)}`,
     perHour > 0 ? `${formatUsd(perHour)}/h now` : 'nothing is billed now',
-    `${percent(of('render') / spent)} for rendering`,
+    `${formatShare(of('render'), spent)} for rendering`,
   ]
   if (wasted > 0) parts.push(`${formatUsd(wasted)} wasted`)
   if (facts.runId === null && book.to - book.from >= WINDOW_MS) parts.push('last 24 h')
@@ -136,7 +136,7 @@ function drawLegend(screen: Screen, region: Region, book: Book, spent: number, h
     const y = region.y + 1 + index
     const look = lookOf(cause, screen)
     put(screen, region.x, y, look.mark, usesMarks(screen) ? ink.key : attribute(look.colour), 1)
-    row(y, [cause, formatUsd(micro), percent(micro / spent), perHour > 0 ? formatUsd(perHour) : ''], ink.plain)
+    row(y, [cause, formatUsd(micro), formatShare(micro, spent), perHour > 0 ? formatUsd(perHour) : ''], ink.plain)
   }
   const perHour = book.totals.reduce((sum, total) => sum + total.perHour, 0)
   const y = region.y + 1 + Math.min(rows, book.totals.length)
@@ -209,8 +209,4 @@ function timesOf(book: Book, facts: Facts, columns: number): string[] {
   const at = (moment: Millis) => clockTime(moment, facts.zone(moment)).slice(0, length)
   const middle = columns >= 40 ? [at((book.from + book.to) / 2)] : []
   return [at(book.from), ...middle, at(book.to)]
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`
 }

@@ -1,7 +1,7 @@
 // What a run came to, once it is over: what was made, what it cost and why, what failed for which cause, and that nothing is left.
 import { mayBill } from '../../domain/pod.ts'
 import { type CauseTotal, type Failure, type Review, reviewOf } from '../../domain/review.ts'
-import { formatBytes, formatClock, formatUsd, plural } from '../../domain/units.ts'
+import { formatBytes, formatClock, formatShare, formatUsd, plural } from '../../domain/units.ts'
 import { type Facts, type Model, sinceEvent } from '../model.ts'
 import { frame, type Region, type Screen } from '../screen.ts'
 import { RUN_WORDS, runToSum } from '../state.ts'
@@ -52,7 +52,7 @@ function verdict({ run, jobs, pods, total, waste, until }: Review): Line[] {
     if (count(status) > 0) parts.push(`${count(status)} ${status}`)
   const took = formatClock((run.closedAt ?? until) - run.openedAt)
   const left = pods.filter(mayBill)
-  const share = total > 0 ? ` · waste ${formatUsd(waste)} (${Math.round((waste / total) * 100)} %)` : ''
+  const share = total > 0 ? ` · waste ${formatUsd(waste)} (${formatShare(waste, total)})` : ''
   const lines: Line[] = [
     { text: `${glyph} ${word} · ${parts.join(', ')} · ${took}`, ink },
     plain(
@@ -91,7 +91,7 @@ function moneyLines({ causes, total }: Review, barWidth: number): Line[] {
     const share = total > 0 ? micro / total : 0
     const filled = Math.round(share * barWidth)
     const bar = '▓'.repeat(filled) + '░'.repeat(barWidth - filled)
-    const percents = `${Math.round(share * 100)} %`.padStart(5)
+    const percents = formatShare(micro, total).padStart(5)
     const text = `  ${cause.padEnd(9)} ${bar} ${percents} ${formatUsd(micro).padStart(8)} ${formatClock(ms).padStart(8)}  ${sense === 'work' ? '' : sense}`
     return { text, ink: sense === 'work' ? 'busy' : sense === 'waste' ? 'wait' : 'plain' }
   })
