@@ -68,7 +68,7 @@ export function runLimits(fleet: Fleet, now: Millis): Fact[] {
     }
     if (!run.limitReached && run.budgetStep >= 90 && jobs.some(job => job.status === 'waiting'))
       facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'cost' })
-    else if (run.limitReached !== 'time' && timeoutMs !== null && now - run.openedAt >= timeoutMs)
+    else if (run.limitReached !== 'time' && timeoutMs !== null && now - run.timedFrom >= timeoutMs)
       facts.push({ type: 'run.limit_reached', runId: run.id, limit: 'time' })
   }
   return facts

@@ -124,6 +124,7 @@ function applyToRun(fleet: Fleet, event: Event): void {
       policy: event.policy,
       status: 'running',
       openedAt: event.at,
+      timedFrom: event.at,
       closedAt: null,
       follows: event.follows,
       draining: false,

@@ -7,6 +7,7 @@ import { type Attempt, isSettled, isUnpublished, type Job, jobKey, type Stall } 
 import { assert, jobOf, podOf, runOf } from './lookup.ts'
 import { learnJob } from './pace.ts'
 import { ranOutFreed } from './retry.ts'
+import type { Run } from './run.ts'
 import { liveStall } from './stuck.ts'
 import type { Millis } from './units.ts'
 
@@ -51,7 +52,7 @@ export function applyToJob(fleet: Fleet, event: Event): void {
           openedAt: event.at,
           vramGbAbove: 0,
         })
-        reopen(fleet, job.runId)
+        reopen(runOf(fleet, job.runId), event.at)
       }
       return
     case 'job.completed':
@@ -174,9 +175,10 @@ function learnMemory(fleet: Fleet, job: Job): void {
 }
 
 /** A closed run works again when one of its jobs does. */
-function reopen(fleet: Fleet, runId: string): void {
-  Object.assign(runOf(fleet, runId), {
+function reopen(run: Run, at: Millis): void {
+  Object.assign(run, {
     status: 'running',
+    timedFrom: run.closedAt === null && run.limitReached !== 'time' ? run.timedFrom : at,
     closedAt: null,
     draining: false,
     cancelRequested: false,

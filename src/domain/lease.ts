@@ -16,12 +16,12 @@ export type Terms = {
 
 /** A pod that is kept at the end of its run has no owner then: only its deadline ends it. */
 export function termsOf(fleet: Fleet, pod: Pod, limits: Limits): Terms {
-  const { policy, openedAt } = runOf(fleet, pod.runId)
+  const { policy, timedFrom } = runOf(fleet, pod.runId)
   // Of no use once its run is at its limit of time; a lease more, so that an engine that lives puts it away itself.
   const usefulMs =
     policy.timeoutMs === null || policy.keep
       ? limits.deadlineMs
-      : openedAt + policy.timeoutMs - pod.requestedAt + limits.leaseMs
+      : timedFrom + policy.timeoutMs - pod.requestedAt + limits.leaseMs
   const deadlineMs = Math.min(limits.deadlineMs, Math.max(usefulMs, limits.leaseMs))
   return { leaseMs: policy.keep ? deadlineMs : limits.leaseMs, deadlineMs }
 }

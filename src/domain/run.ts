@@ -32,6 +32,8 @@ export type Run = {
   policy: Policy
   status: RunStatus
   openedAt: Millis
+  /** When its `timeoutMs` began; anew when it works again after it was over. */
+  timedFrom: Millis
   closedAt: Millis | null
   /** Jobs of earlier runs that this launch asked for again and only follows. */
   follows: string[]

@@ -69,6 +69,20 @@ describe('a run', () => {
     expect(runLimits(told.fleet, told.now + HOUR)).toEqual([{ type: 'run.limit_reached', runId: RUN, limit: 'time' }])
   })
 
+  test('has its whole time again when a job of it is tried again after it was over, and no more than that before', () => {
+    const limit = [{ type: 'run.limit_reached', runId: RUN, limit: 'time' }] as Fact[]
+    const told = story().run({ timeoutMs: HOUR }).jobs('a', 'b')
+    const retried: Fact[] = [
+      { type: 'job.failed', jobKey: keyOf('a'), fault: { kind: 'job', code: 'budget_reached', message: 'no time' } },
+      { type: 'job.retry_requested', jobKey: keyOf('a') },
+    ]
+    told.wait(HOUR / 2).tell(...retried)
+    expect(runLimits(told.fleet, told.now + HOUR / 2)).toEqual(limit)
+    told.wait(HOUR).tell(...limit, ...retried)
+    expect(runLimits(told.fleet, told.now + HOUR - 1)).toEqual([])
+    expect(runLimits(told.fleet, told.now + HOUR)).toEqual(limit)
+  })
+
   test('says so once, and not when nothing of it is open', () => {
     const told = limited().wait(HOUR)
     told
