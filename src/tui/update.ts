@@ -6,10 +6,10 @@ import { bindingOf, unavailable } from './key-lookup.ts'
 import { type Action, type Binding, type Context, contextOf } from './keys.ts'
 import { rowsOf } from './layout.ts'
 import { edited, extended } from './line.ts'
+import { isBusy, lingersMs } from './lingering.ts'
 import type { Dialog, Effect, Facts, LogPage, Model, Page, PanelName } from './model.ts'
 import { REFRESHES_MS } from './model.ts'
 import { jobOrder, podOrder } from './order.ts'
-import { LINGER_MS } from './panels/banner.ts'
 import { detailLines, pictureOf, sshLine, wordsWidth } from './panels/detail.ts'
 import { asksOnLeave } from './panels/dialog.ts'
 import { eventsTop, shownEvents } from './panels/events.ts'
@@ -18,7 +18,7 @@ import { panelsOf } from './panels/header.ts'
 import { summaryLines } from './panels/summary.ts'
 import { type Pointer, pressed, WHEEL_ROWS } from './pointer.ts'
 import { FRAME_WIDTH } from './screen.ts'
-import { isOver, jobState, podState, runOfScreen, stallOf } from './state.ts'
+import { isOver, jobState, podState, stallOf } from './state.ts'
 import { isEverything, questionsFor, type Verb } from './targets.ts'
 import { clean } from './text.ts'
 import { dialogKey } from './update-dialog.ts'
@@ -68,15 +68,8 @@ export function settle(before: Model, facts: Facts, width: number, height: numbe
   // The end of a run is not to be overlooked; somebody who reads or types is not interrupted.
   if (isOver(facts) && model.summaryTop === null && !isBusy(model))
     Object.assign(model, { panel: 'summary', summaryTop: 0 })
-  const closedAt = runOfScreen(facts)?.closedAt
-  if (
-    isOver(facts) &&
-    closedAt &&
-    facts.endWhenDone &&
-    model.touchedAt < closedAt &&
-    facts.clock >= closedAt + LINGER_MS
-  )
-    return { model, effects: [{ type: 'leave', how: 'ended' }] }
+  const lingers = lingersMs(facts, model)
+  if (lingers !== null && lingers <= 0) return { model, effects: [{ type: 'leave', how: 'ended' }] }
   return only(model)
 }
 
@@ -229,10 +222,6 @@ function act(action: Action, context: Context, words: readonly string[] = []): U
     case 'leave':
       return leaving(model, facts)
   }
-}
-
-function isBusy({ page, help, dialog, editing, command, frozen }: Model): boolean {
-  return page !== null || help || dialog !== null || editing || command !== null || frozen
 }
 
 /** Nobody decides on old figures: a dialog ends the freeze. */

@@ -127,6 +127,22 @@ test('a viewer leaves without a question; a run that is over leaves as ended, by
   expect(manual.effects).toEqual([{ type: 'leave', how: 'ended' }])
 })
 
+test('a screen on which somebody has a page open stays when its run ends, until the page is closed and a key leaves', () => {
+  const world = busyWorld()
+  const d = desk(world, { endWhenDone: true })
+  d.press('l')
+  world.pass(SECOND)
+  world.add({ type: 'run.closed', runId: RUN, status: 'failed' })
+  world.pass(60 * SECOND)
+  d.tick()
+  expect(d.effects).toEqual([])
+  expect(d.text()).not.toContain('closes in')
+  d.press('esc')
+  expect(d.text()).toContain('─ summary ─')
+  d.press('enter')
+  expect(d.effects).toEqual([{ type: 'leave', how: 'ended' }])
+})
+
 test('a run that ends opens its summary, once, and not while somebody reads; v opens its report, in a table the output', () => {
   const world = busyWorld()
   const report = () => '/home/kim/out/report.html'

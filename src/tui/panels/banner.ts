@@ -2,6 +2,7 @@
 import { RELEASE_SLOW_MS } from '../../domain/notice.ts'
 import type { Pod } from '../../domain/pod.ts'
 import { formatClock, formatUsd, type Millis, plural } from '../../domain/units.ts'
+import { lingersMs } from '../lingering.ts'
 import { type Facts, type Model, once, sinceEvent } from '../model.ts'
 import { put, type Region, type Screen } from '../screen.ts'
 import {
@@ -21,9 +22,6 @@ import { clean, cut, textWidth, wrap } from '../text.ts'
 import { wrapParts } from './lines.ts'
 
 export type Banner = { text: string; ink: Ink }
-
-/** After a run that ended unattended the screen leaves by itself: long enough to read the line, short enough for scripts. */
-export const LINGER_MS = 10_000
 
 // More would push the table away.
 const SCREEN_ROWS_EACH = 8
@@ -165,8 +163,8 @@ function summary(facts: Facts, model: Model): string {
     : live === 0
       ? 'all pods gone'
       : `${plural(live, 'pod')} not proven gone yet`
-  const left = Math.ceil((LINGER_MS - (facts.clock - closedAt)) / 1000)
-  const leaves = facts.endWhenDone && model.touchedAt < closedAt && left > 0 ? ` · closes in ${left} s` : ''
+  const lingers = lingersMs(facts, model)
+  const leaves = lingers === null || lingers <= 0 ? '' : ` · closes in ${Math.ceil(lingers / 1000)} s`
   return `${glyph} ${word}: ${tally.join(', ')} · ${formatClock(closedAt - run.openedAt)} · ${formatUsd(spentOf(facts))} · ${pods}${leaves}`
 }
 
