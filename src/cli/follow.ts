@@ -25,6 +25,11 @@ export type Follow = {
   gauges(): Gauges
   /** Faults: those of the journal, for a viewer; an own engine keeps what its journal refuses until it takes it. */
   command(facts: Fact[]): void
+  /**
+   * Writes what `decide` makes of the newest fleet, in the transaction that read it. Faults: those of `decide` and of the journal; then
+   * nothing is written, nor kept for later.
+   */
+  record(decide: (fleet: Fleet) => Fact[]): void
   /** What keeps the home from being written, in words; null: nothing does. */
   trouble(): string | null
   onEvent(listener: (event: Event) => void): () => void
@@ -78,6 +83,7 @@ export function view(home: Home): Follow {
       return shown
     },
     command: facts => journal.record(() => facts),
+    record: journal.record,
     trouble: () => unread ?? lackOfRoom(home.dir),
     onEvent: listener => journal.onEvent(listener),
     own: false,
@@ -120,6 +126,7 @@ export async function attach(home: Home, decided: () => void = () => {}): Promis
     fleet: engine.fleet,
     gauges: () => engine.gauges,
     command: facts => engine.command(facts),
+    record: engine.journal.record,
     trouble() {
       const refusal = engine.refusal()
       return refusal ? `${refusal.message}; nothing is decided until it can` : lackOfRoom(home.dir)
@@ -145,12 +152,13 @@ export async function attach(home: Home, decided: () => void = () => {}): Promis
 }
 
 /**
- * Gives the facts to the engine of the home, or to one that is started for them. It works in a process of its own: a screen that
- * freezes, crashes, is killed or eats the memory costs it nothing. Fault operator `engine_unusable` when it does not start.
+ * Gives what `decide` makes of the newest fleet to the engine of the home, or to one that is started for it. It works in a process of
+ * its own: a screen that freezes, crashes, is killed or eats the memory costs it nothing. Faults: those of `decide`; operator
+ * `engine_unusable` when it does not start.
  */
-export async function attachBeside(home: Home, facts: Fact[]): Promise<Follow> {
+export async function attachBeside(home: Home, decide: (fleet: Fleet) => Fact[]): Promise<Follow> {
   const looking = view(home)
-  looking.command(facts)
+  looking.record(decide)
   if (looking.alive()) return looking
   await detach(home)
   if (looking.alive()) return { ...looking, leads: true }

@@ -9,7 +9,7 @@ import { type Need, needKey, needOf } from '../domain/placement.ts'
 import type { Offer } from '../domain/pod.ts'
 import type { Policy } from '../domain/run.ts'
 import { accrue, type Micro, microFromUsd } from '../domain/units.ts'
-import { loadJobs } from '../edge/jobdir.ts'
+import { loadJobs, refuseClaimed } from '../edge/jobdir.ts'
 import type { Provider } from '../ports.ts'
 import { type Flags, usage } from './args.ts'
 import { isOurFile } from './compose.ts'
@@ -50,28 +50,44 @@ export async function order(home: Home, paths: string[], flags: Flags, fleet: Fl
   return { runId: newRunId(), policy: policyOf(home, flags, fresh.length), specs: fresh, known }
 }
 
-export function facts({ runId, policy, specs, known }: Order): Fact[] {
+/**
+ * What begins the run, decided where it is written: since it was ordered, other runs may have begun the same job, which is followed then,
+ * or taken a target. Faults: job `job_file_invalid`, as `order`.
+ * @param cwd absolute; job files are named as from there
+ */
+export function facts({ runId, policy, specs, known }: Order, cwd: string, fleet: Fleet): Fact[] {
+  const begun = specs.flatMap(spec => [...fleet.jobs.values()].findLast(job => isUnderWay(fleet, job, spec)) ?? [])
+  const fresh = specs.filter(spec => !begun.some(job => isSame(job, spec)))
+  refuseClaimed(fresh, cwd, target => claimWords(fleet, target))
   return [
-    { type: 'run.opened', runId, policy, follows: known.map(job => job.key) },
+    { type: 'run.opened', runId, policy, follows: [...known, ...begun].map(job => job.key) },
     ...known.filter(isUnpublished).map((job): Fact => ({ type: 'job.retry_requested', jobKey: job.key })),
-    ...specs.map((spec): Fact => ({ type: 'job.queued', runId, spec })),
+    ...fresh.map((spec): Fact => ({ type: 'job.queued', runId, spec })),
   ]
 }
 
 /** Whose the target is to be, in words; null when nobody's. */
-export function claimWords(fleet: Fleet, target: string): string | null {
+function claimWords(fleet: Fleet, target: string): string | null {
   const job = claimantOf(fleet, target)
   return job && `${job.spec.jobId} of ${job.runId}`
 }
 
 function findKnown(fleet: Fleet, spec: JobSpec): Job | undefined {
   return [...fleet.jobs.values()].findLast(job => {
-    if (job.spec.jobId !== spec.jobId || job.spec.digest !== spec.digest) return false
+    if (!isSame(job, spec)) return false
     if (job.status === 'completed')
       return job.published.every(file => file.path === null || isOurFile(fleet, file.path))
     if (isUnpublished(job)) return true
-    return !isSettled(job) && fleet.runs.get(job.runId)?.status === 'running'
+    return isUnderWay(fleet, job, spec)
   })
+}
+
+function isSame(job: Job, spec: JobSpec): boolean {
+  return job.spec.jobId === spec.jobId && job.spec.digest === spec.digest
+}
+
+function isUnderWay(fleet: Fleet, job: Job, spec: JobSpec): boolean {
+  return isSame(job, spec) && !isSettled(job) && fleet.runs.get(job.runId)?.status === 'running'
 }
 
 export function policyOf(home: Home, flags: Flags, jobs: number): Policy {

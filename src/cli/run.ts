@@ -1,5 +1,5 @@
 // `autopod run`: a folder of jobs in, files and a bill out, nothing left running.
-import { emptyFleet } from '../domain/fleet.ts'
+import { emptyFleet, type Fleet } from '../domain/fleet.ts'
 import type { Run } from '../domain/run.ts'
 import { accompany, type Mode } from './accompany.ts'
 import { type Flags, type Invocation, usage } from './args.ts'
@@ -38,8 +38,14 @@ export async function carryOut(
   if (flags.on('detach')) return handOver(home, ordered)
 
   const mode = modeOf(flags)
-  const follow = mode === 'screen' ? await attachBeside(home, facts(ordered)) : await attach(home)
-  if (mode !== 'screen') follow.command(facts(ordered))
+  const begin = (fleet: Fleet) => facts(ordered, home.cwd, fleet)
+  const follow = mode === 'screen' ? await attachBeside(home, begin) : await attach(home)
+  try {
+    if (mode !== 'screen') follow.record(begin)
+  } catch (error) {
+    await letGo(follow, home)
+    throw error
+  }
   beside(follow)
   const ending = await accompany(follow, home, ordered.runId, mode, {
     ascii: flags.on('ascii'),
@@ -55,16 +61,20 @@ export async function carryOut(
   const theRun = follow.fleet.runs.get(ordered.runId) as Run
   // Said before the engine stops: a provider that is silent keeps it from that for the length of a request.
   const code = await tellOutcome(follow, home, theRun, as, ending === 'interrupted')
-  await follow.close()
-  // Others may have handed over runs meanwhile, up to the last moment: they go on without this command.
-  if (follow.own && isUnderWay(home)) await detach(home)
+  await letGo(follow, home)
   return code
+}
+
+/** Others may have handed over runs meanwhile, up to the last moment: they go on without this command. */
+async function letGo(follow: Follow, home: Home): Promise<void> {
+  await follow.close()
+  if (follow.own && isUnderWay(home)) await detach(home)
 }
 
 /** `--detach`: an engine in the background takes it. */
 async function handOver(home: Home, ordered: Order): Promise<number> {
   const looking = view(home)
-  looking.command(facts(ordered))
+  looking.record(fleet => facts(ordered, home.cwd, fleet))
   if (!looking.alive()) await detach(home)
   await looking.close()
   process.stdout.write(

@@ -8,6 +8,7 @@ import { jobFile } from '../wire/files-job.ts'
 import { templateFile } from '../wire/files-template.ts'
 import type { Hashes } from './jobdir-input.ts'
 import { type JobContext, readJob } from './jobdir-job.ts'
+import { claimFault } from './jobdir-output.ts'
 import { jobPaths } from './jobdir-paths.ts'
 import { type Flaw, flawLine, flawsFault, shownPath } from './jobdir-read.ts'
 import { findTemplate, readTemplateFile, type TemplateOptions, templatePaths } from './jobdir-template.ts'
@@ -84,6 +85,21 @@ export async function loadJobs(paths: string[], options: LoadOptions): Promise<L
   flaws.push(...collisions(specs, cwd))
   if (flaws.length > 0) throw flawsFault('job_file_invalid', flaws)
   return { specs }
+}
+
+/** Of targets alone, asked again of jobs that were loaded. Fault as `loadJobs`. */
+export function refuseClaimed(
+  specs: readonly JobSpec[],
+  cwd: string,
+  claimed: (target: string) => string | null,
+): void {
+  const flaws = specs.flatMap(spec =>
+    spec.outputs.flatMap(({ name, target }): Flaw[] => {
+      const wrong = claimFault(target, claimed)
+      return wrong ? [{ file: shownPath(spec.source, cwd), place: `outputs.${name}`, ...wrong }] : []
+    }),
+  )
+  if (flaws.length > 0) throw flawsFault('job_file_invalid', flaws)
 }
 
 export type TemplateEntry = Pick<
