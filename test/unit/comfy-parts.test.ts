@@ -98,6 +98,13 @@ describe('files on the pod', () => {
     expect(log[0]).toMatch(/^refused a file name of node 9/)
   })
 
+  test('are not more than can be kept, whatever a pod names', () => {
+    const named = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({ filename: `${at}.png`, subfolder: '', type: 'output' }))
+    expect(select(named(10_000))).toHaveLength(10_000)
+    expect(() => select(named(10_001))).toThrow('names 10001 files; of one job at most 10000 are brought back')
+  })
+
   test('three files of one name have three names', () => {
     const items = ['run_1-a-1', 'run_1-a-1/x', 'x'].map(subfolder => ({ filename: 'a.png', subfolder, type: 'output' }))
     expect(select(items).map(file => file.file)).toEqual(['a.png', 'x-a.png', '2-x-a.png'])

@@ -8,9 +8,12 @@ import { plain } from './comfy-faults.ts'
 import type { ComfyFolders } from './comfy-folders.ts'
 import { graphNode } from './comfy-graph.ts'
 
+/** Each is a fact and a transfer. Ten thousand are the frames of a film of more than five minutes, saved one by one. */
+const FILES_MAX = 10_000
+
 /**
  * Files of type `output`, and those of type `temp` whose node a target names. A name that leaves its folder is left out and
- * told to `log`. Faults: job `output_missing` when a target's node gave no file.
+ * told to `log`. Faults: job `output_missing` when a target's node gave no file; job `outputs_too_many`.
  */
 export function selectFiles(
   outputs: Record<string, unknown>,
@@ -23,9 +26,18 @@ export function selectFiles(
   const files: PodFile[] = []
   const names = new Set<string>()
   const paths = new Set<string>()
-  for (const listed of outputFiles(outputs)) {
-    const nodeId = graphNode(spec.graph, listed.nodeId)
-    if (listed.type === 'input' || (listed.type === 'temp' && !targets.has(nodeId))) continue
+  const named = outputFiles(outputs)
+    .map(listed => ({ ...listed, nodeId: graphNode(spec.graph, listed.nodeId) }))
+    .filter(({ type, nodeId }) => type !== 'input' && (type !== 'temp' || targets.has(nodeId)))
+  if (named.length > FILES_MAX)
+    throw new Fault({
+      kind: 'job',
+      code: 'outputs_too_many',
+      message: `the workflow ended well, but names ${named.length} files; of one job at most ${FILES_MAX} are brought back`,
+      hint: 'Save frames as a film instead of one by one, or make several jobs of it.',
+    })
+  for (const listed of named) {
+    const { nodeId } = listed
     const podPath = pathOf(listed, listed.type === 'temp' ? folders.temp : folders.output)
     if (podPath === null) {
       log(
