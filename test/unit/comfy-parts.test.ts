@@ -1,10 +1,13 @@
 // The pure parts of the ComfyUI executor: progress, output names, the graph that is sent, what a complaint means.
+import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import type { Graph } from '../../src/domain/job.ts'
 import { endFault, executionFault, plain } from '../../src/edge/executors/comfy-faults.ts'
 import { graphNode, neededNodes, outputPrefix, withOutputPrefix } from '../../src/edge/executors/comfy-graph.ts'
 import { selectFiles } from '../../src/edge/executors/comfy-outputs.ts'
 import { createProgress } from '../../src/edge/executors/comfy-progress.ts'
+import { openScope } from '../../src/edge/executors/comfy-scope.ts'
+import type { Machine } from '../../src/ports.ts'
 import { executionError, readMessage } from '../../src/wire/comfy.ts'
 
 const graph: Graph = {
@@ -175,5 +178,41 @@ describe('a failed node', () => {
     const long = 'x'.repeat(1_000_000)
     const { data } = executionFault(executionError.parse({ node_id: long, node_type: long, exception_type: long }))
     expect(JSON.stringify(data).length).toBeLessThan(5_000)
+  })
+})
+
+describe('what ends the work on a machine', () => {
+  const machineWith = () => {
+    const { promise, resolve } = Promise.withResolvers<Error | null>()
+    let reactions = 0
+    const closed = new Proxy(promise, {
+      get(target, key) {
+        if (key === 'then') reactions++
+        const found = Reflect.get(target, key)
+        return typeof found === 'function' ? found.bind(target) : found
+      },
+    })
+    return { machine: { closed } as Machine, end: resolve, reactions: () => reactions }
+  }
+
+  test('leaves nothing behind, however many calls a machine lives for', () => {
+    const { machine, reactions } = machineWith()
+    const { signal } = new AbortController()
+    for (let call = 0; call < 100; call++) openScope(machine, signal).close()
+    expect(reactions()).toBe(1)
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+  })
+
+  test('is the loss of the machine, of each call that is open and of those that begin later', async () => {
+    const { machine, end } = machineWith()
+    const { signal } = new AbortController()
+    const scopes = [openScope(machine, signal), openScope(machine, signal)]
+    expect(scopes.map(scope => scope.lost())).toEqual([null, null])
+    end(new Error('reset'))
+    await machine.closed
+    for (const scope of [...scopes, openScope(machine, signal)]) {
+      expect(scope.lost()?.data).toMatchObject({ code: 'connection_lost', message: expect.stringContaining('reset') })
+      expect([scope.signal.reason, scope.letGo.reason]).toEqual([scope.lost(), scope.lost()])
+    }
   })
 })

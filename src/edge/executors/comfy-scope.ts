@@ -12,26 +12,45 @@ export type Scope = {
   close(): void
 }
 
+/** A reaction to a promise cannot be taken back, and a machine lives for days of calls: each has one, and calls listen to that. */
+const losses = new WeakMap<Machine, AbortSignal>()
+
+/** Aborts with fault pod `connection_lost`. */
+function lossOf(machine: Machine): AbortSignal {
+  const known = losses.get(machine)
+  if (known) return known
+  const loss = new AbortController()
+  losses.set(machine, loss.signal)
+  void machine.closed.then(cause => {
+    const message = `the connection to the pod was lost${cause ? `: ${cause.message}` : ''}`
+    loss.abort(new Fault({ kind: 'pod', code: 'connection_lost', message }, { cause }))
+  })
+  return loss.signal
+}
+
 export function openScope(machine: Machine, signal: AbortSignal): Scope {
   const all = new AbortController()
   const letGo = new AbortController()
-  let lost: Fault | null = null
+  const loss = lossOf(machine)
   const stop = () => {
     all.abort(signal.reason)
     if (signal.reason !== 'cancel') letGo.abort(signal.reason)
   }
+  const lose = () => {
+    all.abort(loss.reason)
+    letGo.abort(loss.reason)
+  }
   if (signal.aborted) stop()
+  if (loss.aborted) lose()
   signal.addEventListener('abort', stop, { once: true })
-  void machine.closed.then(cause => {
-    const message = `the connection to the pod was lost${cause ? `: ${cause.message}` : ''}`
-    lost = new Fault({ kind: 'pod', code: 'connection_lost', message }, { cause })
-    all.abort(lost)
-    letGo.abort(lost)
-  })
+  loss.addEventListener('abort', lose, { once: true })
   return {
     signal: all.signal,
     letGo: letGo.signal,
-    lost: () => lost,
-    close: () => signal.removeEventListener('abort', stop),
+    lost: () => (loss.aborted ? (loss.reason as Fault) : null),
+    close() {
+      signal.removeEventListener('abort', stop)
+      loss.removeEventListener('abort', lose)
+    },
   }
 }
