@@ -2,6 +2,7 @@
 // Left out: files and their formats (edge/jobdir-template), and which node an output means (template-output).
 import type { Graph, Model } from './job.ts'
 import { didYouMean } from './nearest.ts'
+import { linkProblems, nodePlace } from './template-links.ts'
 
 export type ParamValue = string | number | boolean
 
@@ -43,10 +44,6 @@ type Use = { placeholder: string; nodeId: string; classType: string; field: stri
 
 // Only what looks like a name: `{red|blue}` and `{"a": 1}` in a prompt are text.
 const placeholders = /\{([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_.-]*)?)\}/g
-
-function nodePlace(id: string, classType: string, field: string): string {
-  return `node ${id} (${classType}), field ${field}`
-}
 
 function usesIn(value: unknown, field: string, found: (placeholder: string, field: string) => void): void {
   if (typeof value === 'string') for (const match of value.matchAll(placeholders)) found(match[1] ?? '', field)
@@ -104,23 +101,6 @@ export function paramFault(param: Param, value: ParamValue): string | null {
 /** A job may name a param `constructor`. */
 function own<T>(record: Record<string, T> | null, name: string): T | undefined {
   return record && Object.hasOwn(record, name) ? record[name] : undefined
-}
-
-function linkProblems(graph: Graph): Problem[] {
-  const problems: Problem[] = []
-  for (const [id, node] of Object.entries(graph)) {
-    for (const [field, value] of Object.entries(node.inputs)) {
-      if (!Array.isArray(value) || value.length !== 2 || typeof value[0] !== 'string') continue
-      if (!Number.isInteger(value[1]) || Object.hasOwn(graph, value[0])) continue
-      problems.push({
-        in: 'template',
-        place: nodePlace(id, node.class_type, field),
-        what: `links to node "${value[0]}", which does not exist`,
-        remedy: 'Link to a node of this workflow, or export it again with Save (API Format).',
-      })
-    }
-  }
-  return problems
 }
 
 /** What is wrong with the template itself, whatever job uses it. */

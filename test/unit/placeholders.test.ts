@@ -164,6 +164,33 @@ describe('a link', () => {
       'node 4 (SaveImage), field images: links to node "9", which does not exist',
     ])
   })
+
+  const reading = (inputs: Record<string, Record<string, unknown>>) => {
+    const nodes = Object.entries(inputs).map(([id, each]) => [id, { class_type: 'Any', inputs: each }])
+    return places(checkTemplate({ ...base, graph: Object.fromEntries(nodes) }))
+  }
+
+  it('to its own node, or to an output that no node can have, is an error', () => {
+    expect(reading({ '1': { a: ['1', 0] }, '2': { a: ['1', -1], b: ['1', 0.5] } })).toEqual([
+      'node 1 (Any), field a: links to its own node',
+      'node 2 (Any), field a: links to output -1 of node "1"; outputs are counted from 0',
+      'node 2 (Any), field b: links to output 0.5 of node "1"; outputs are counted from 0',
+    ])
+  })
+
+  it('may not close a circle: no ComfyUI runs one', () => {
+    const circle = { '1': { a: ['3', 0] }, '2': { a: ['1', 0] }, '3': { b: 'x', a: ['2', 1] } }
+    expect(reading({ ...circle, '4': { a: ['1', 0] }, '0': {} })).toEqual([
+      'nodes: each needs the result of the next, in a circle: 1 (Any) ← 3 (Any) ← 2 (Any) ← 1 (Any)',
+    ])
+  })
+
+  it('may join what was parted, and lists that are no links are values', () => {
+    const two = { '1': {}, '2': { a: ['1', 0], b: ['1', 1] }, '3': { a: ['1', 0] }, '4': { a: ['2', 0], b: ['3', 0] } }
+    expect(reading({ ...two, '5': { a: ['red', 0.5], b: ['1', '2'], c: [1, 2], d: ['1', 0, 0] } })).toEqual([])
+    const chain = Array.from({ length: 20_000 }, (_, id) => [`${id}`, id === 0 ? {} : { a: [`${id - 1}`, 0] }])
+    expect(reading(Object.fromEntries(chain))).toEqual([])
+  })
 })
 
 describe('an output', () => {
