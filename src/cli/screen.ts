@@ -7,6 +7,7 @@ import { pixelsOf } from '../edge/picture.ts'
 import { openTrace, previewPath } from '../edge/trace.ts'
 import { isOfJournal } from '../engine/settle.ts'
 import { type Command, type Dashboard, openDashboard, type Picture } from '../tui/dashboard.ts'
+import { limitsOf } from './compose.ts'
 import type { Follow } from './follow.ts'
 import type { Home } from './home.ts'
 import { openLogSource } from './log-source.ts'
@@ -45,6 +46,7 @@ export function screen(follow: Follow, home: Home, runId: string | null, options
     send: commands => send(follow, commands),
     save: logs.save,
     runId,
+    limits: limitsOf(home),
     every,
     input: process.stdin,
     output: process.stdout,

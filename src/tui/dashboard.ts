@@ -1,6 +1,7 @@
 // The loop: facts and keys in, frames and commands out. It decides nothing and waits for nobody.
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
+import type { Limits } from '../domain/limits.ts'
 import type { Millis } from '../domain/units.ts'
 import { crashScreen } from './crash.ts'
 import { freeze, lastLines, type Source } from './freeze.ts'
@@ -26,6 +27,7 @@ export type DashboardOptions = {
   save(subject: Subject): Promise<string>
   /** The run this screen belongs to; null = a viewer of the whole home. */
   runId: string | null
+  limits: Limits
   /** Calls `fn` again and again; answers how to end it. */
   every(ms: number, fn: () => void): () => void
   input: NodeJS.ReadStream
@@ -86,6 +88,7 @@ export function openDashboard(options: DashboardOptions): Dashboard {
       now,
       clock: source.now(),
       runId: options.runId,
+      limits: options.limits,
       engineAlive: from.engineAlive(),
       // Not of a frozen screen's moment: what a key asks for now could be lost.
       homeTrouble: source.trouble?.() ?? null,

@@ -2,6 +2,7 @@
 import { type Allocation, allocate } from '../domain/cost.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges } from '../domain/gauge.ts'
+import type { Limits } from '../domain/limits.ts'
 import type { Millis } from '../domain/units.ts'
 
 /** Decoded pixels, row by row, three bytes each; small (a preview, not a photograph). */
@@ -67,6 +68,8 @@ export type Facts = {
   clock: Millis
   /** The run this screen belongs to; null = everything in the home. */
   runId: string | null
+  /** Those that the engine decides by. */
+  limits: Limits
   engineAlive: boolean
   /** What keeps the home from being written. */
   homeTrouble?: string | null

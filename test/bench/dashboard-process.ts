@@ -13,6 +13,7 @@ openDashboard({
   send: () => {},
   save: async () => '',
   runId: RUN,
+  limits: facts.limits,
   every(ms, fn) {
     const timer = setInterval(fn, ms)
     return () => clearInterval(timer)

@@ -1,8 +1,10 @@
 // Fleets for screens, made by folding real events: what the fold would refuse cannot be shown by mistake.
+
 import type { Fact } from '../../src/domain/event.ts'
 import { apply, emptyFleet, type Fleet } from '../../src/domain/fleet.ts'
 import type { Gauges, JobGauge, PodGauge } from '../../src/domain/gauge.ts'
 import { bareSpec, type JobSpec } from '../../src/domain/job.ts'
+import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
 import type { Offer } from '../../src/domain/pod.ts'
 import type { Policy } from '../../src/domain/run.ts'
 import { openMarks } from '../../src/edge/logs/marks.ts'
@@ -308,6 +310,7 @@ export function factsOf(world: World, changes: Partial<Facts> = {}): Facts {
     now: world.now(),
     clock: changes.now ?? world.now(),
     runId: RUN,
+    limits: DEFAULT_LIMITS,
     engineAlive: true,
     readonly: false,
     endWhenDone: false,

@@ -1,6 +1,8 @@
 // A terminal that goes away while the dashboard is up.
+
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
+import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
 import { type DashboardOptions, openDashboard } from '../../src/tui/dashboard.ts'
 import { busyWorld, factsOf, RUN } from './fleets.ts'
 
@@ -30,6 +32,7 @@ function options(runId: string | null): { options: DashboardOptions; input: Pass
       send: () => {},
       save: async () => '',
       runId,
+      limits: DEFAULT_LIMITS,
       every: () => () => {},
       input: input as unknown as NodeJS.ReadStream,
       output: output as unknown as NodeJS.WriteStream,

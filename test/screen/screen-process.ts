@@ -1,6 +1,8 @@
 // A program of its own for the terminal tests: the dashboard on a fake source, told by its arguments what the fleet looks like.
 // Standard error gets one JSON line per command and one for how it was left.
+
 import { keepTerminal } from '../../src/cli/tty.ts'
+import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
 import { type Dashboard, openDashboard } from '../../src/tui/dashboard.ts'
 import { busyWorld, factsOf, largeWorld, RUN } from './fleets.ts'
 
@@ -69,6 +71,7 @@ dashboard = openDashboard({
     if (kind === 'hungry') for (const held: number[][] = []; ; ) held.push(new Array(100_000).fill(Math.PI))
   },
   save: async () => 'saved as pod.log',
+  limits: DEFAULT_LIMITS,
   runId: kind === 'viewer' ? null : RUN,
   every(ms, fn) {
     const timer = setInterval(fn, ms)

@@ -1,10 +1,12 @@
 // A night of a busy fleet in seconds: the real dashboard on a terminal that nobody looks at, everything opened and closed again and
 // again, and what is left of that. Each hour has a fleet of its own, as large as the one before: what grows is the screen's.
+
 import { EventEmitter } from 'node:events'
 import { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { DEFAULT_LIMITS } from '../../src/domain/limits.ts'
 import { openDashboard } from '../../src/tui/dashboard.ts'
 import { factsOf, MINUTE, newWorld, queue, RUN, START, type World } from './fleets.ts'
 import { virtualClock } from './virtual-clock.ts'
@@ -118,6 +120,7 @@ export async function soak(
     send: () => {},
     save: async () => 'saved',
     runId: RUN,
+    limits: DEFAULT_LIMITS,
     every: clock.every,
     input: input as unknown as NodeJS.ReadStream,
     output: output as unknown as NodeJS.WriteStream,

@@ -1,7 +1,6 @@
 // The first two lines: run, pods, money, age of the news; then the panels and how many jobs are in which state.
 import { runwayMs } from '../../domain/account.ts'
 import { hourlyRate } from '../../domain/cost.ts'
-import { DEFAULT_LIMITS } from '../../domain/limits.ts'
 import { formatClock, formatUsd, plural } from '../../domain/units.ts'
 import { toFinish } from '../ahead.ts'
 import { type Facts, type Model, PANEL_NAMES, type PanelName, sinceEvent } from '../model.ts'
@@ -47,7 +46,7 @@ function headerOf(facts: Facts, model: Model): Segment[] {
   if (balance) {
     // The account pays for all runs, whichever the screen shows.
     const runway = runwayMs(balance.micro, hourlyRate(facts.fleet, facts.now))
-    const isLow = runway !== null && runway < DEFAULT_LIMITS.runwayLowMs
+    const isLow = runway !== null && runway < facts.limits.runwayLowMs
     add(
       `balance ${runway === null ? formatUsd(balance.micro) : lasting(runway)}`,
       isLow ? 1 : 7,

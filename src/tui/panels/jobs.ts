@@ -1,11 +1,12 @@
 // The jobs table: one row a job, what it does, how far it is, on what, for how much.
+import { openRuns } from '../../domain/census.ts'
 import { jobCost } from '../../domain/cost.ts'
+import { type Hold, holdOf } from '../../domain/hold.ts'
 import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { isUsable, type Pod } from '../../domain/pod.ts'
-import { hourlyFull } from '../../domain/scaling.ts'
 import { formatClock, formatUsd, type Millis, plural } from '../../domain/units.ts'
 import { bar } from '../chart.ts'
-import { allocationOf, type Facts, type Model, sinceEvent } from '../model.ts'
+import { allocationOf, type Facts, forAWhile, type Model, sinceEvent } from '../model.ts'
 import { jobOrder } from '../order.ts'
 import type { Region, Screen } from '../screen.ts'
 import { gaugeOf, isJobGaugeOld, isJobShown, jobState, livePods, podOfJob, stallOf, stallWords } from '../state.ts'
@@ -103,11 +104,31 @@ export function waitingFor(job: Job, facts: Facts): string {
   if (job.dueAt > facts.now) return `again in ${formatClock(job.dueAt - facts.now)}${again}${why}`
   const pod = bootingFor(job, facts)
   if (pod) return `${pod.id} boots: ${podWaits(pod, facts)}${again}`
-  const run = facts.fleet.runs.get(job.runId)
-  const full = run ? hourlyFull(facts.fleet, run) : null
-  if (full)
-    return `a pod to end: ${formatUsd(full.taken)} of ${formatUsd(full.max)}/h are taken (--max-hourly)${again}${why}`
+  const hold = holds(facts).get(job.runId)
+  if (hold) return `${holdWords(hold)}${again}${why}`
   return `${livePods(facts).some(isUsable) ? 'next free pod' : 'a pod'}${again}${why}`
+}
+
+// Time alone moves it, and slowly; each row of a large batch asks for it.
+const HOLD_MS = 1000
+
+/** By run, of those that are held back. */
+function holds(facts: Facts): Map<string, Hold> {
+  return forAWhile(facts, 'holds', HOLD_MS, () => {
+    const { fleet, now, limits } = facts
+    return new Map(
+      openRuns(fleet).flatMap((run): [string, Hold][] => {
+        const hold = holdOf(fleet, run, now, limits)
+        return hold ? [[run.id, hold]] : []
+      }),
+    )
+  })
+}
+
+function holdWords(hold: Hold): string {
+  return hold.limit === 'hourly'
+    ? `a pod to end: ${formatUsd(hold.taken)} of ${formatUsd(hold.max)}/h are taken (--max-hourly)`
+    : `what is under way: it may leave too little of ${formatUsd(hold.max)} for another pod (--max-cost)`
 }
 
 /** The booting pod that will most likely take it: the first free one for the first job due. */
