@@ -1,12 +1,12 @@
 // Commands on jobs and pods: facts in the journal. The engine at work obeys; where none is, this process becomes it until done.
 import type { Fact } from '../domain/event.ts'
 import { emptyFleet, type Fleet } from '../domain/fleet.ts'
-import { isSettled } from '../domain/job.ts'
+import { isSettled, type Job } from '../domain/job.ts'
 import { mayBill, type Pod } from '../domain/pod.ts'
 import { formatUsd } from '../domain/units.ts'
 import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
-import { findJob, findPod, livePods } from './find.ts'
+import { findJob, findJobs, findPod, livePods } from './find.ts'
 import { attach, detach, type Follow, view } from './follow.ts'
 import { type Home, openHome } from './home.ts'
 import { lostPods } from './marked.ts'
@@ -28,31 +28,50 @@ async function tell(home: Home, decide: (fleet: Fleet) => { facts: Fact[]; said:
 export function cancel({ flags, words }: Invocation): Promise<number> {
   if (words.length === 0) throw usage('cancel needs a job', 'For example: autopod cancel job-001')
   return tell(openHome(flags), fleet => {
-    const jobs = words.map(word => findJob(fleet, word))
+    const jobs = [...new Set(words.flatMap(word => openOf(fleet, word)))]
     const open = jobs.filter(job => !isSettled(job))
     const said = jobs
-      .map(job => `${job.spec.jobId}: ${isSettled(job) ? `is ${job.status} already` : 'being cancelled'}`)
+      .map(job => {
+        const isOneOfMany = jobs.some(other => other !== job && other.spec.jobId === job.spec.jobId)
+        const name = isOneOfMany ? `${job.spec.jobId} of ${job.runId}` : job.spec.jobId
+        return `${name}: ${isSettled(job) ? `is ${job.status} already` : 'being cancelled'}`
+      })
       .join('\n')
     return { facts: open.map(job => ({ type: 'job.cancel_requested', jobKey: job.key })), said }
   })
 }
 
+/** Every job of that name that is under way, whichever run has it; else the newest. Faults: usage. */
+export function openOf(fleet: Fleet, word: string): Job[] {
+  const jobs = findJobs(fleet, word)
+  const open = jobs.filter(job => !isSettled(job))
+  return open.length > 0 ? open : [jobs[0]]
+}
+
 export function retry({ flags, words }: Invocation): Promise<number> {
   return tell(openHome(flags), fleet => {
-    const last = [...fleet.runs.keys()].at(-1)
+    const last = lastRunWithJobs(fleet)
     const failed = [...fleet.jobs.values()].filter(job => job.runId === last && job.status === 'failed')
     if (words.length === 0 && !flags.on('failed'))
       throw usage('retry needs a job, or --failed', 'For example: autopod retry --failed')
     const jobs = [...words.map(word => findJob(fleet, word)), ...(flags.on('failed') ? failed : [])]
     const again = jobs.filter(job => job.status === 'failed' || job.status === 'cancelled')
     const said = jobs
-      .map(job => `${job.spec.jobId}: ${again.includes(job) ? 'tried again' : `is ${job.status}`}`)
+      .map(job => {
+        const name = failed.includes(job) ? `${job.spec.jobId} of ${job.runId}` : job.spec.jobId
+        return `${name}: ${again.includes(job) ? 'tried again' : `is ${job.status}`}`
+      })
       .join('\n')
     return {
       facts: again.map(job => ({ type: 'job.retry_requested', jobKey: job.key })),
-      said: said || 'nothing to try again',
+      said: said || `nothing to try again${last ? `: no job of ${last} failed` : ''}`,
     }
   })
+}
+
+/** One that found everything done already, or held a pod for a person, has nothing to be tried again. */
+export function lastRunWithJobs(fleet: Fleet): string | undefined {
+  return [...fleet.jobs.values()].findLast(job => job.spec.executor !== 'hand')?.runId
 }
 
 export function drain({ flags, words }: Invocation): Promise<number> {

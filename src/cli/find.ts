@@ -1,17 +1,23 @@
 // What a user means by JOB or POD: our names, the provider's ids, or a unique beginning of either.
 import type { Fleet } from '../domain/fleet.ts'
-import type { Job } from '../domain/job.ts'
+import { isSettled, type Job, liveAttempt } from '../domain/job.ts'
 import { didYouMean } from '../domain/nearest.ts'
 import { mayBill, type Pod } from '../domain/pod.ts'
 import { usage } from './args.ts'
 
-/** The newest job of that id (or key). Faults: usage. */
+/** Of several jobs of that id one that is under way, else the newest; a key (RUN/JOB) picks one. Faults: usage. */
 export function findJob(fleet: Fleet, word: string): Job {
+  const jobs = findJobs(fleet, word)
+  return jobs.find(job => !isSettled(job)) ?? jobs[0]
+}
+
+/** Every job of that id (or key), the newest first. Faults: usage. */
+export function findJobs(fleet: Fleet, word: string): [Job, ...Job[]] {
   const jobs = [...fleet.jobs.values()].reverse()
-  const found =
-    jobs.find(job => job.key === word || job.spec.jobId === word) ??
-    only(jobs.filter(job => job.spec.jobId.startsWith(word)))
-  if (found) return found
+  const exact = jobs.filter(job => job.key === word || job.spec.jobId === word)
+  const id = only([...new Set(jobs.map(job => job.spec.jobId).filter(jobId => jobId.startsWith(word)))])
+  const [first, ...others] = exact.length > 0 ? exact : jobs.filter(job => job.spec.jobId === id)
+  if (first) return [first, ...others]
   throw usage(
     `no job ${word}${didYouMean(
       word,
@@ -37,14 +43,14 @@ export function findPod(fleet: Fleet, word: string): Pod {
   )
 }
 
-/** A pod by its own names, else the pod of the job's last attempt. Faults: usage. */
+/** A pod by its own names, else that of the job's last attempt; of several jobs of that id, of one at work, else of the newest that had a pod. Faults: usage. */
 export function findPodOf(fleet: Fleet, word: string): Pod {
   const pod = [...fleet.pods.values()].find(
     candidate => candidate.id === word || candidate.name === word || candidate.ref === word,
   )
   if (pod) return pod
-  const job = findJob(fleet, word)
-  const last = job.attempts.at(-1)
+  const jobs = findJobs(fleet, word)
+  const last = (jobs.find(liveAttempt) ?? jobs.find(job => job.attempts.length > 0))?.attempts.at(-1)
   if (!last) throw usage(`${word} has not been on a pod yet`, 'See autopod status.')
   return findPod(fleet, last.podId)
 }

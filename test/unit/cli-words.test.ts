@@ -1,11 +1,12 @@
 // What a user types: flags and words, names of jobs and pods; and the tables that come back.
 import { describe, expect, it } from 'vitest'
+import { lastRunWithJobs, openOf } from '../../src/cli/act.ts'
 import { type Command, helpOf, parse } from '../../src/cli/args.ts'
 import { COMMANDS } from '../../src/cli/commands.ts'
-import { findJob, findPod, findPodOf, livePods } from '../../src/cli/find.ts'
+import { findJob, findJobs, findPod, findPodOf, livePods } from '../../src/cli/find.ts'
 import { clean, table } from '../../src/cli/table.ts'
 import { Fault, type FaultData } from '../../src/domain/fault.ts'
-import { keyOf, policyOf, specOf, story } from './fleet-story.ts'
+import { keyOf, policyOf, RUN, specOf, story } from './fleet-story.ts'
 
 function fault(work: () => unknown): FaultData {
   try {
@@ -111,6 +112,59 @@ describe('names', () => {
     s.tell({ type: 'job.queued', runId, spec: specOf('job-1') })
     expect(findJob(s.fleet, 'job-1').runId).toBe(runId)
     expect(findJob(s.fleet, keyOf('job-1')).runId).not.toBe(runId)
+  })
+
+  /** A second run with a job of the same name, which begins while the first may still be under way. */
+  const LATER = 'run_20261123_000000_ffffffff'
+  const toldTwice = (s = told()) =>
+    s.tell(
+      { type: 'run.opened', runId: LATER, policy: policyOf(), follows: [] },
+      { type: 'job.queued', runId: LATER, spec: specOf('job-1') },
+    )
+
+  it('mean a job that is under way before a newer one that is not', () => {
+    const s = toldTwice()
+    s.tell({ type: 'job.cancelled', jobKey: `${LATER}/job-1` })
+    expect(findJob(s.fleet, 'job-1').runId).toBe(RUN)
+    s.tell({ type: 'job.cancelled', jobKey: keyOf('job-1') })
+    expect(findJob(s.fleet, 'job-1').runId).toBe(LATER)
+  })
+
+  it('mean, to be cancelled, every job of that id that is under way; a key means one', () => {
+    const s = toldTwice()
+    const runs = (word: string) => openOf(s.fleet, word).map(job => job.runId)
+    expect(runs('job-1')).toEqual([LATER, RUN])
+    expect(runs(keyOf('job-1'))).toEqual([RUN])
+    s.tell({ type: 'job.cancelled', jobKey: keyOf('job-1') })
+    expect(runs('job-1')).toEqual([LATER])
+    s.tell({ type: 'job.cancelled', jobKey: `${LATER}/job-1` })
+    expect(runs('job-1')).toEqual([LATER])
+  })
+
+  it('mean, by a beginning that jobs of one id share, these', () => {
+    expect(findJob(toldTwice().fleet, 'oth').runId).toBe(RUN)
+    expect(findJobs(toldTwice(story().run().jobs('job-1')).fleet, 'jo').map(job => job.runId)).toEqual([LATER, RUN])
+  })
+
+  it('mean the pod of the newest try that had one', () => {
+    const s = toldTwice(told().start('job-1', 'pod-0001').fail('job-1', 'job'))
+    s.tell({
+      type: 'job.failed',
+      jobKey: `${LATER}/job-1`,
+      fault: { kind: 'job', code: 'budget_reached', message: '' },
+    })
+    expect(findPodOf(s.fleet, 'job-1').id).toBe('pod-0001')
+  })
+
+  it('mean as the last run one that had work of its own', () => {
+    const s = told()
+    s.tell({ type: 'run.opened', runId: LATER, policy: policyOf(), follows: [keyOf('job-1')] })
+    expect(lastRunWithJobs(s.fleet)).toBe(RUN)
+    s.tell({ type: 'job.queued', runId: LATER, spec: specOf('by-hand', { executor: 'hand' }) })
+    expect(lastRunWithJobs(s.fleet)).toBe(RUN)
+    s.tell({ type: 'job.queued', runId: LATER, spec: specOf('job-1') })
+    expect(lastRunWithJobs(s.fleet)).toBe(LATER)
+    expect(lastRunWithJobs(story().fleet)).toBeUndefined()
   })
 
   it('mean pods by our id, by name, or by the provider’s id or its beginning', () => {
