@@ -15,7 +15,7 @@ import { homedir } from 'node:os'
 import { dirname, join, parse, relative, sep } from 'node:path'
 import { emptyFleet, type Fleet } from '../domain/fleet.ts'
 import type { Job } from '../domain/job.ts'
-import { reviewOf } from '../domain/review.ts'
+import { jobsOfRun, type Review, reviewOf } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
 import { isViewable } from '../domain/viewable.ts'
 import { systemClock } from '../edge/clock.ts'
@@ -48,7 +48,7 @@ const HEAD_BYTES = 2000
 export async function writeReport(home: Home, fleet: Fleet, run: Run): Promise<string> {
   const review = reviewOf(fleet, run, systemClock.now())
   const shots = await shotsOf(home, review.jobs)
-  const path = placeOf(home, review.jobs, run.id)
+  const path = placeOf(home, fleet, review)
   const folder = dirname(path)
   const page = pageOf(review, {
     shots,
@@ -90,14 +90,23 @@ function runCalled(fleet: Fleet, word: string | undefined): Run {
   )
 }
 
-/** `report.html` in the folder that all outputs share; with the run's id where a newer run's or somebody's file has that name; else in the home. */
-function placeOf(home: Home, jobs: readonly Job[], runId: string): string {
+/**
+ * `report.html` in the folder that all outputs share; with the run's id where somebody's file has that name, or the page of a run that is
+ * newer, or that delivered something when this one did not; else in the home.
+ */
+function placeOf(home: Home, fleet: Fleet, { jobs, run }: Review): string {
+  const runId = run.id
+  const isEmpty = !hasDelivered(jobs)
+  const mayGo = (owner: string) => {
+    const other = fleet.runs.get(owner)
+    return owner === runId || (owner < runId && !(isEmpty && (!other || hasDelivered(jobsOfRun(fleet, other)))))
+  }
   const folder = folderOf(jobs)
   if (folder !== null) {
     try {
       mkdirSync(folder, { recursive: true })
       for (const name of ['report.html', `report-${runId}.html`])
-        if (isFree(join(folder, name), runId)) return join(folder, name)
+        if (isFree(join(folder, name), mayGo)) return join(folder, name)
     } catch {
       // A folder that cannot be made or read: the home is ours.
     }
@@ -125,8 +134,12 @@ function fixedFolder(target: string): string {
   return fixed.endsWith('/') ? fixed.slice(0, -1) || '/' : dirname(fixed)
 }
 
-/** Nothing is there, or a report of ours that is not newer. */
-function isFree(path: string, runId: string): boolean {
+function hasDelivered(jobs: readonly Job[]): boolean {
+  return jobs.some(job => job.published.length > 0)
+}
+
+/** Nothing is there, or a report of ours of a run whose page may go. */
+function isFree(path: string, mayGo: (owner: string) => boolean): boolean {
   if (!existsSync(path)) return true
   if (!statSync(path).isFile()) return false
   const file = openSync(path, 'r')
@@ -134,7 +147,7 @@ function isFree(path: string, runId: string): boolean {
   const read = readSync(file, head)
   closeSync(file)
   const owner = runOfPage(head.toString('utf8', 0, read))
-  return owner !== null && owner <= runId
+  return owner !== null && mayGo(owner)
 }
 
 /** By job key; of jobs that are done. */
