@@ -20,6 +20,11 @@ const words: Record<OutputKind, RegExp> = {
   model: /^(model|mesh|glb)$/,
 }
 
+/** What a node of this class saves; null for one that is not known to save. */
+export function savedKind(classType: string): OutputKind | null {
+  return kinds.find(([pattern]) => pattern.test(classType))?.[1] ?? null
+}
+
 /** Files a PreviewImage shows are temporary: they are never an output. */
 function isPreview(classType: string): boolean {
   return classType.startsWith('Preview')
@@ -34,7 +39,7 @@ function outputNodes(graph: Graph): { id: string; kind: OutputKind | null; title
     }
   }
   return Object.entries(graph).flatMap(([id, node]) => {
-    const kind = kinds.find(([pattern]) => pattern.test(node.class_type))?.[1] ?? null
+    const kind = savedKind(node.class_type)
     if (isPreview(node.class_type) || (kind === null && read.has(id))) return []
     return [{ id, kind, title: node._meta?.title ?? node.class_type }]
   })

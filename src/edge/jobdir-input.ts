@@ -24,15 +24,14 @@ export function r2Parts(address: string): { bucket: string; key: string } | null
   return match ? { bucket: match[1] ?? '', key: match[2] ?? '' } : null
 }
 
-/** What is wrong with a path or address before anything is looked up; null when it may be tried. */
-export function addressFault(address: string): Wrong | null {
+/** What is wrong with a path or address before anything is looked up; null when it may be tried. @param remedy for an address elsewhere */
+export function addressFault(address: string, remedy: string): Wrong | null {
   if (address.includes('\0')) return { what: 'contains a NUL character', remedy: 'Correct the path.' }
   if (address.startsWith('r2:') && !r2Parts(address)) {
     return { what: `${address} is not r2://bucket/key`, remedy: 'Write r2://, the bucket, "/" and the key.' }
   }
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(address) && !address.startsWith('r2://')) {
-    const what = `${address} is neither a local path nor r2://bucket/key`
-    return { what, remedy: 'Download it first, or put it into the bucket.' }
+    return { what: `${address} is neither a local path nor r2://bucket/key`, remedy }
   }
   if (address === '~' || address.startsWith('~/')) {
     return { what: `${address} starts with "~", which only a shell expands`, remedy: 'Write the whole path.' }
@@ -77,7 +76,7 @@ export async function inputFile(
   folders: string[],
   hashes: Hashes,
 ): Promise<InputFile | Wrong> {
-  const wrong = addressFault(source) ?? kindFault(source, kind)
+  const wrong = addressFault(source, 'Download it first, or put it into the bucket.') ?? kindFault(source, kind)
   if (wrong) return wrong
   const r2 = r2Parts(source)
   if (r2) {

@@ -6,6 +6,7 @@ import type { JobSpec } from '../domain/job.ts'
 import type { Template } from '../domain/template.ts'
 import { jobFile } from '../wire/files-job.ts'
 import { templateFile } from '../wire/files-template.ts'
+import { collisions } from './jobdir-collisions.ts'
 import type { Hashes } from './jobdir-input.ts'
 import { type JobContext, readJob } from './jobdir-job.ts'
 import { claimFault } from './jobdir-output.ts'
@@ -31,34 +32,6 @@ export type LoadOptions = {
 }
 
 export type Loaded = { specs: JobSpec[] }
-
-/** Two jobs of one run may share neither an id nor a file they write. */
-function collisions(specs: JobSpec[], cwd: string): Flaw[] {
-  const flaws: Flaw[] = []
-  const ids = new Map<string, string>()
-  const targets = new Map<string, string>()
-  for (const spec of specs) {
-    const file = shownPath(spec.source, cwd)
-    const earlier = ids.get(spec.jobId)
-    if (earlier !== undefined) {
-      const what = `"${spec.jobId}" is the id of ${earlier}, too`
-      flaws.push({ file, place: 'job_id', what, remedy: 'Give each job of a run its own "job_id".' })
-    }
-    ids.set(spec.jobId, file)
-    for (const output of spec.outputs) {
-      const place = `outputs.${output.name}`
-      // In a folder files keep their own names; those are told apart when they are known.
-      if (output.target.endsWith('/')) continue
-      const taken = targets.get(output.target)
-      if (taken !== undefined) {
-        const what = `would write the same file as ${taken}: ${shownPath(output.target, cwd)}`
-        flaws.push({ file, place, what, remedy: 'Put {job_id} or {name} into the path.' })
-      }
-      targets.set(output.target, `${file}: ${place}`)
-    }
-  }
-  return flaws
-}
 
 /**
  * PATH…: job files, folders (their *.json, not below) and globs → complete jobs, in the order given, folders in natural order.

@@ -1,5 +1,5 @@
 // Job files on disk: what becomes a job, and what a user is told when something is wrong.
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -286,8 +286,19 @@ describe('an output', () => {
     ['pic.png', 'exists and would be written over'],
     ['s3://bucket/x', 'neither a local path'],
     ['a\0b', 'NUL'],
+    ['o/{job_id.{ext}', 'o/{job_id.{ext} has a "{" without its "}"'],
+    ['o/job_id}.png', 'has a "}" without its "{"'],
+    [`${'é'.repeat(130)}.{ext}`, 'a name in the path would have 261 bytes; 255 is the most'],
+    [`o/${'x'.repeat(256)}/`, 'would have 256 bytes'],
+    [`r2://bucket/${'x/'.repeat(600)}a.png`, 'the key would have 1205 bytes; 1024 is the most'],
+    ['lost/x.png', 'lost is a link that leads nowhere'],
+    ['lost/deep/', 'lost is a link that leads nowhere'],
+    ['lost', 'lost is a link that leads nowhere'],
+    ['round/x.png', 'round is a link that leads nowhere'],
   ])('%j is refused', async (target, what) => {
     await mkdir(join(home, 'there'))
+    await symlink('nowhere', join(home, 'lost'))
+    await symlink('round', join(home, 'round'))
     await withTarget(target)
     const { message } = await fault('a.json')
     expect(message).toContain('a.json: outputs.image: ')
@@ -321,6 +332,49 @@ describe('an output', () => {
       'jobs/b.json: job_id: "one" is the id of jobs/a.json, too',
       'jobs/b.json: outputs.image: would write the same file as jobs/a.json: outputs.image: same.png',
     ])
+  })
+
+  const inOne = async (a: Record<string, string>, b: Record<string, string>) => {
+    const saved = (class_type: string, title: string) => ({
+      class_type,
+      inputs: { images: ['1', 0] },
+      _meta: { title },
+    })
+    const nodes = { '3': saved('SaveImage', 'image'), '4': saved('SaveVideo', 'clip'), '5': saved('Own', 'other') }
+    const loads = { '1': { class_type: 'LoadImage', inputs: { image: '{input.image}' } } }
+    await put('three.json', { ...loads, ...nodes })
+    await put('jobs/a.json', job({ workflow_template: './three.json', outputs: a }))
+    await put('jobs/b.json', job({ workflow_template: './three.json', outputs: b }))
+    return load('jobs').then(
+      () => '',
+      (error: Fault) => error.data.message,
+    )
+  }
+
+  it('may not become that of another job once its extension or its number is known', async () => {
+    const both = 'jobs/b.json: outputs.image: o/s.{ext} may be the same file as o/s.png of jobs/a.json: outputs.image'
+    expect(await inOne({ image: 'o/s.png' }, { image: 'o/s.{ext}' })).toBe(both)
+    for (const [a, b] of [
+      ['s.{ext}', 's.webp'],
+      ['s-{index}.{ext}', 's-{index}.png'],
+      ['s-{index}.png', 's-0.png'],
+      ['r2://bucket/s.{ext}', 'r2://bucket/s.png'],
+    ] as const)
+      expect(await inOne({ image: a }, { image: b }), a).toContain(' may be the same file as ')
+    expect(await inOne({ clip: 's.{ext}' }, { other: 's.png' })).toContain(' may be the same file as ')
+  })
+
+  it('may lie beside one of the same name that is surely another', async () => {
+    expect(await inOne({ image: 's.png', clip: 's.{ext}' }, { image: 's.jpg' })).toBe('')
+    expect(await inOne({ image: 'o/s.png' }, { image: 's.{ext}' })).toBe('')
+    expect(await inOne({ image: 's-{index}.png' }, { image: 's-x.png' })).toBe('')
+  })
+
+  it('may not lie below the file of another job', async () => {
+    const below = 'jobs/a.json: outputs.image: needs the folder o/s, which is the file of jobs/b.json: outputs.image'
+    expect(await inOne({ image: 'o/s/x.png' }, { image: 'o/s' })).toBe(below)
+    expect(await inOne({ image: 'o/s/' }, { image: 'o/s' })).toContain('needs the folder o/s, which')
+    expect(await inOne({ image: 'r2://bucket/s/x.png' }, { image: 'r2://bucket/s' })).toBe('')
   })
 })
 
