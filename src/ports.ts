@@ -352,6 +352,8 @@ export type Store = {
   writeGauges(rows: GaugeRows): void
   /** What was written after the reading that answered `last`; all there is without. `balance` null: no new one. */
   readGauges(after?: number): GaugeRows & { last: number }
+  /** Takes out what nobody looks at any more: keys of jobs, ids of pods. The row written last may stay. Never throws. */
+  dropGauges(jobs: readonly string[], pods: readonly string[]): void
   close(): void
 }
 export type GaugeRows = {

@@ -82,7 +82,7 @@ export async function jobs({ flags }: Invocation): Promise<number> {
           status: job.status,
           attempts: job.attempts.length,
           pod: job.attempts.at(-1)?.podId ?? null,
-          progress: follow.gauges().jobs.get(job.key)?.fraction ?? null,
+          progress: job.status === 'completed' ? 1 : (follow.gauges().jobs.get(job.key)?.fraction ?? null),
           cost_usd: usdFromMicro(jobCost(follow.fleet, job, now, allocation)),
           error: job.fault,
         })),

@@ -20,24 +20,37 @@ type Row = [rowid: number, kind: string, id: string, data: string]
 export function openGauges(
   home: string,
   lock: (path: string) => { release(): void } | null,
-): Pick<Store, 'writeGauges' | 'readGauges'> & { close(): void } {
+): Pick<Store, 'writeGauges' | 'readGauges' | 'dropGauges'> & { close(): void } {
   const path = join(home, 'gauges.db')
   const db = tried(() => open(path)) ?? remade(path, lock) ?? inMemory()
   const set = db.prepare('INSERT OR REPLACE INTO gauge (kind, id, data) VALUES (?, ?, ?)')
   // A row that is written again is a new one, with a rowid above all others (sqlite.org/autoinc.html, lang_replace.html, 2026).
   const newer = db.prepare('SELECT rowid, kind, id, data FROM gauge WHERE rowid > ? ORDER BY rowid')
+  // Without the row written last, the next one would get its rowid, and whoever reads on from there would never see it.
+  const drop = db.prepare('DELETE FROM gauge WHERE kind = ? AND id = ? AND rowid < (SELECT max(rowid) FROM gauge)')
   // A viewer reads thousands a second; as objects they take twice as long.
   newer.setReturnArrays(true)
+  const together = (work: () => void) => {
+    tried(() => {
+      db.exec('BEGIN')
+      work()
+      db.exec('COMMIT')
+    })
+    tried(() => db.isTransaction && db.exec('ROLLBACK'))
+  }
   return {
     writeGauges(rows) {
-      tried(() => {
-        db.exec('BEGIN')
+      together(() => {
         for (const [id, gauge] of rows.jobs) set.run('job', id, JSON.stringify(gauge))
         for (const [id, gauge] of rows.pods) set.run('pod', id, JSON.stringify(gauge))
         if (rows.balance) set.run('balance', '', JSON.stringify(rows.balance))
-        db.exec('COMMIT')
       })
-      tried(() => db.isTransaction && db.exec('ROLLBACK'))
+    },
+    dropGauges(jobs, pods) {
+      together(() => {
+        for (const key of jobs) drop.run('job', key)
+        for (const id of pods) drop.run('pod', id)
+      })
     },
     readGauges(after = 0) {
       const rows: ReturnType<Store['readGauges']> = { jobs: [], pods: [], balance: null, last: after }

@@ -74,6 +74,7 @@ export function openStore(home: string): Store {
     leased: () => locked(join(home, 'engine.lock')),
     writeGauges: gauges.writeGauges,
     readGauges: gauges.readGauges,
+    dropGauges: gauges.dropGauges,
     close() {
       journal.close()
       gauges.close()

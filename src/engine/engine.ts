@@ -46,7 +46,7 @@ export function startEngine(options: EngineOptions): Engine {
   const lease = store.lease()
   if (!lease) throw new Error('bug: an engine without the lease')
   const journal = openJournal(store, clock)
-  const gauges = createGaugeBoard(store, clock)
+  const gauges = createGaugeBoard(store, clock, journal.fleet)
   const lanes = createLanes()
   const sightings = createSightings(clock)
   const slots = createSlots(options.firstPort, journal)

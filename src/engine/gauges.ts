@@ -1,5 +1,8 @@
 // The last values of everything that is only shown: in memory for this process, twice a second on disk for the others.
+import type { Fleet } from '../domain/fleet.ts'
 import type { Gauges, JobGauge, PodGauge } from '../domain/gauge.ts'
+import { isSettled } from '../domain/job.ts'
+import { mayBill } from '../domain/pod.ts'
 import { GPU_BUSY_PERCENT } from '../domain/stuck.ts'
 import type { Micro, Millis } from '../domain/units.ts'
 import type { Clock, Store } from '../ports.ts'
@@ -20,8 +23,16 @@ export type GaugeBoard = {
   flushIfDue(): void
 }
 
-/** Begins with what an earlier engine showed, each figure with its age: its attempts go on, and so does their progress. */
-export function createGaugeBoard(store: Store, clock: Clock): GaugeBoard {
+/**
+ * Begins with what an earlier engine showed, each figure with its age: its attempts go on, and so does their progress. What is of runs
+ * that are over is shown by nobody, and would stay on disk for ever.
+ */
+export function createGaugeBoard(store: Store, clock: Clock, fleet: Fleet): GaugeBoard {
+  const past = store.readGauges()
+  store.dropGauges(
+    past.jobs.map(([key]) => key).filter(key => isPast(fleet, fleet.jobs.get(key), isSettled)),
+    past.pods.map(([id]) => id).filter(id => isPast(fleet, fleet.pods.get(id), pod => !mayBill(pod))),
+  )
   const shown = store.readGauges()
   const jobs = new Map<string, JobGauge>(shown.jobs)
   const pods = new Map<string, PodGauge>(shown.pods)
@@ -85,4 +96,8 @@ export function createGaugeBoard(store: Store, clock: Clock): GaugeBoard {
     flush,
     flushIfDue: touch,
   }
+}
+
+function isPast<T extends { runId: string }>(fleet: Fleet, one: T | undefined, isOver: (one: T) => boolean): boolean {
+  return one !== undefined && isOver(one) && fleet.runs.get(one.runId)?.status !== 'running'
 }

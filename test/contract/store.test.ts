@@ -285,6 +285,18 @@ describe('gauges', () => {
     expect(viewer.readGauges().jobs).toHaveLength(2)
   })
 
+  test('that nobody needs are dropped, and what is written afterwards is still news to whoever read before', () => {
+    const [store, viewer] = [open(), open()]
+    store.writeGauges({ jobs: ['a', 'b', 'c'].map(key => [key, gauge(1)]), pods: [], balance: null })
+    const { last } = viewer.readGauges()
+    store.dropGauges(['a', 'c', 'unknown'], [])
+    expect(store.readGauges().jobs.map(([key]) => key)).toEqual(['b', 'c'])
+    store.writeGauges({ jobs: [['d', gauge(0)]], pods: [], balance: null })
+    expect(viewer.readGauges(last).jobs.map(([key]) => key)).toEqual(['d'])
+    store.dropGauges(['b', 'c'], [])
+    expect(viewer.readGauges().jobs.map(([key]) => key)).toEqual(['d'])
+  })
+
   test('are no facts: they do not change the journal', () => {
     const [store, viewer] = [open(), open()]
     viewer.changed()

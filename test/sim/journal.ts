@@ -100,6 +100,11 @@ export function createSharedJournal(): SharedJournal {
           balance = rows.balance ?? balance
         },
         readGauges: () => ({ jobs: [...jobs], pods: [...pods], balance, last: 0 }),
+        dropGauges(oldJobs, oldPods) {
+          live()
+          for (const key of oldJobs) jobs.delete(key)
+          for (const id of oldPods) pods.delete(id)
+        },
         close() {},
       }
     },
