@@ -46,3 +46,22 @@ export function unwritableFault(path: string, cause: unknown): Fault {
     { cause },
   )
 }
+
+const pathWords: Record<string, string> = {
+  ENOTDIR: 'a part of its path is a file, not a folder',
+  // What making a folder says where a file has its name, or a link that leads nowhere.
+  EEXIST: 'a part of its path is a file, not a folder',
+  ENOENT: 'a part of its path leads nowhere',
+  EISDIR: 'it is a folder',
+  ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'a link in its path leads to itself',
+}
+
+/** What `unwritableFault` is for a job's target whose path is wrong: a matter of this job alone, as fault job `target_unusable`. */
+export function targetFault(path: string, fault: Fault): Fault {
+  const why = pathWords[(fault.cause as NodeJS.ErrnoException | undefined)?.code ?? '']
+  if (fault.data.code !== 'file_unwritable' || why === undefined) return fault
+  const hint = 'Move away what is in the way; for another name, change "outputs" in the job file and run it anew.'
+  const message = `${path} cannot be written: ${why}`
+  return new Fault({ kind: 'job', code: 'target_unusable', message, hint }, { cause: fault.cause })
+}

@@ -6,7 +6,7 @@ import type { Artifact, JobSpec } from '../domain/job.ts'
 import type { Courier, Published } from '../ports.ts'
 import type { Setting } from './transfer.ts'
 import { digestIfThere } from './transfer-digest.ts'
-import { unwritableFault } from './transfer-fault.ts'
+import { targetFault, unwritableFault } from './transfer-fault.ts'
 import { inLanes } from './transfer-lanes.ts'
 import { bucketKey, fillTarget } from './transfer-target.ts'
 import { withTemp } from './transfer-temp.ts'
@@ -14,7 +14,7 @@ import { withTemp } from './transfer-temp.ts'
 type Replace = Parameters<Courier['publish']>[2]
 type Placing = { name: string; artifact: Artifact; to: string }
 
-/** Faults: job `output_missing`, `output_exists`, `bucket_foreign`, `unsafe_name`; operator `disk_full`, `file_unwritable`. */
+/** Faults: job `output_missing`, `output_exists`, `bucket_foreign`, `unsafe_name`, `target_unusable`; operator `disk_full`, `file_unwritable`. */
 export async function publish(
   setting: Setting,
   spec: JobSpec,
@@ -34,7 +34,7 @@ export async function publish(
   })
   try {
     return await inLanes(placings, setting.transfersMax, placing =>
-      placing.to.startsWith('r2://') ? toBucket(setting, placing, replace) : toFile(setting, placing, replace),
+      placing.to.startsWith('r2://') ? toBucket(setting, placing, replace) : toPath(setting, placing, replace),
     )
   } catch (error) {
     // What is to be resumed stays. Of wrong content nothing is, and after any other fault nobody may come back.
@@ -56,6 +56,12 @@ async function tidy(placing: Placing): Promise<void> {
   for (const path of [beside, `${beside}.part`, `${beside}.part.etag`]) await rm(path, { force: true }).catch(() => {})
 }
 
+async function toPath(setting: Setting, placing: Placing, replace: Replace): Promise<Published> {
+  return toFile(setting, placing, replace).catch((error: unknown) => {
+    throw targetFault(placing.to, error instanceof Fault ? error : unwritableFault(placing.to, error))
+  })
+}
+
 async function toFile(setting: Setting, placing: Placing, replace: Replace): Promise<Published> {
   const { name, artifact, to } = placing
   const { sha256, bytes, key } = artifact
@@ -73,8 +79,6 @@ async function toFile(setting: Setting, placing: Placing, replace: Replace): Pro
     await sync(beside)
     await place(beside, to, sha256, replace)
     await sync(dirname(to))
-  } catch (error) {
-    throw error instanceof Fault ? error : unwritableFault(to, error)
   } finally {
     await rm(beside, { force: true })
   }

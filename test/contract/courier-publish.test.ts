@@ -27,6 +27,31 @@ describe.each(bucketMakers)('publishing from $name', ({ name, skip, open }) => {
     expect(await paths(at('o/f/'), two)).toEqual(['o/f/x_1.png', 'o/f/x_2.png'])
   })
 
+  test('a target whose path is wrong is the fault of its job alone, and is told with its remedy', async () => {
+    const one = await stored('a.png')
+    await writeFile(at('file'), 'in the way')
+    await symlink('nowhere', at('lost'))
+    await symlink('round', at('round'))
+    for (const [target, why] of [
+      ['file/a.png', 'a part of its path is a file, not a folder'],
+      ['file/deep/a.png', 'a part of its path is a file, not a folder'],
+      ['lost/a.png', 'a part of its path leads nowhere'],
+      ['round/a.png', 'a link in its path leads to itself'],
+      [`${'x'.repeat(256)}.png`, 'its name is too long'],
+    ] as const)
+      await expect(
+        now.courier.publish(targets(at(target)), one, () => false),
+        target,
+      ).rejects.toMatchObject({
+        data: {
+          kind: 'job',
+          code: 'target_unusable',
+          message: `${at(target)} cannot be written: ${why}`,
+          hint: expect.stringContaining('Move away what is in the way'),
+        },
+      })
+  })
+
   test('never replaces a stranger’s file, and takes the same content for done', async () => {
     const one = await stored('a.png')
     await writeFile(at('mine.png'), 'precious')
