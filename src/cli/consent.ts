@@ -39,12 +39,14 @@ export async function confirm(quotes: Quote[], yes: boolean): Promise<boolean> {
   return true
 }
 
-/**
- * An unreadable key, or one that the bucket refuses, and addresses in it that no job can use are told before a pod is paid for.
- * Faults: operator; job `job_file_invalid`.
- */
-export async function tryAccess(home: Home, { specs, policy }: Order): Promise<void> {
+/** What keeps us off pods or out of the bucket is told before a pod is paid for. Faults: operator; those of `tryBucket`. */
+export async function tryAccess(home: Home, ordered: Order): Promise<void> {
   await keyOf(home)
+  await tryBucket(home, ordered)
+}
+
+/** The bucket's keys, and the jobs' addresses in it; changes nothing. Faults: operator; job `job_file_invalid`. */
+export async function tryBucket(home: Home, { specs, policy }: Order): Promise<void> {
   const { bucket, bucketName } = await openBucket(home, await sandboxOf(home))
   try {
     await bucket.list('doctor/')

@@ -3,7 +3,7 @@ import { emptyFleet, type Fleet } from '../domain/fleet.ts'
 import type { Run } from '../domain/run.ts'
 import { accompany, type Mode } from './accompany.ts'
 import { type Flags, type Invocation, usage } from './args.ts'
-import { confirm, priced, tryAccess } from './consent.ts'
+import { confirm, priced, tryAccess, tryBucket } from './consent.ts'
 import { dryRun } from './dry-run.ts'
 import { EXIT } from './exit.ts'
 import { attach, attachBeside, detach, type Follow, view } from './follow.ts'
@@ -32,7 +32,10 @@ export async function carryOut(
   beside: (follow: Follow) => void = () => {},
 ): Promise<number> {
   const quotes = await priced(home, ordered)
-  if (flags.on('dry-run')) return dryRun(ordered, quotes, flags.on('json'))
+  if (flags.on('dry-run')) {
+    if (ordered.specs.length > 0) await tryBucket(home, ordered)
+    return dryRun(ordered, quotes, flags.on('json'))
+  }
   if (!(await confirm(quotes, flags.on('yes')))) return EXIT.interrupted
   if (ordered.specs.length > 0) await tryAccess(home, ordered)
   if (flags.on('detach')) return handOver(home, ordered)

@@ -98,10 +98,11 @@ test.concurrent('wrong usage, files and settings are refused before anything is 
     expect(unknown.stderr).toContain('max-pods"')
     const absent = `r2://${world.cloud.access.bucket}/absent.png`
     world.job('small', { ...pictureJob('lighthouse.jpg'), inputs: { image: absent } })
-    expect(await world.run('run', 'jobs', '--yes')).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining(`jobs/small.json: inputs.image: ${absent} does not exist`),
-    })
+    for (const flag of ['--yes', '--dry-run'])
+      expect(await world.run('run', 'jobs', flag)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`jobs/small.json: inputs.image: ${absent} does not exist`),
+      })
     expect(await world.start(['run', join(root, 'fixtures/jobs')], { provider: null }).ended).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--provider sandbox'),
