@@ -67,16 +67,21 @@ function exitCodeOf(error: unknown): number {
 }
 
 /** Something that was to be told could not be: the disk that it was sent to is full, say. */
-let isUnsaid = false
+let unsaid: string | null = null
 for (const stream of [process.stdout, process.stderr]) {
   // No word is worth a pod: work goes on. A reader that went away (`autopod jobs | head`) is no error of ours at all.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') isUnsaid = true
+    if (error.code !== 'EPIPE') unsaid = error.message
   })
 }
 
 main(process.argv.slice(2)).then(
-  code => process.exit(code === EXIT.ok && isUnsaid ? EXIT.failed : code),
+  async code => {
+    // A refusal of the last words is told in the next turn.
+    await new Promise(resolve => setImmediate(resolve))
+    if (unsaid !== null) process.stderr.write(`autopod: not all could be told: ${clean(unsaid)}\n`)
+    process.exit(code === EXIT.ok && unsaid !== null ? EXIT.failed : code)
+  },
   (error: unknown) => {
     if (error instanceof Fault) {
       const { kind, hint = kind === 'transient' ? UNREACHED : '' } = error.data

@@ -5,6 +5,7 @@ import { isSettled, type Job } from '../domain/job.ts'
 import { mayBill, type Pod } from '../domain/pod.ts'
 import { formatUsd } from '../domain/units.ts'
 import { type Invocation, usage } from './args.ts'
+import { failedAtOnce } from './at-once.ts'
 import { EXIT } from './exit.ts'
 import { findJob, findJobs, findPod, livePods } from './find.ts'
 import { attach, detach, type Follow, view } from './follow.ts'
@@ -12,17 +13,29 @@ import { type Home, openHome } from './home.ts'
 import { lostPods } from './marked.ts'
 import { pastOf } from './past.ts'
 import { onSignals } from './signals.ts'
+import { clean } from './table.ts'
+
+type Told = {
+  facts: Fact[]
+  said: string
+  /** What becomes of them at once is told as well. */
+  retried?: Job[]
+}
 
 /** Gives the facts and sees to it that an engine obeys, in the background. */
-async function tell(home: Home, decide: (fleet: Fleet) => { facts: Fact[]; said: string }): Promise<number> {
+async function tell(home: Home, decide: (fleet: Fleet) => Told): Promise<number> {
   const looking = view(home)
-  const { facts, said } = decide(looking.fleet)
+  const { facts, said, retried = [] } = decide(looking.fleet)
   if (facts.length > 0) looking.command(facts)
-  const alive = looking.alive()
+  if (facts.length > 0 && !looking.alive()) await detach(home)
+  const failed = looking.alive() ? await failedAtOnce(looking, retried) : []
   await looking.close()
-  if (facts.length > 0 && !alive) await detach(home)
   process.stdout.write(`${said}\n`)
-  return EXIT.ok
+  for (const { spec, fault } of failed) {
+    process.stderr.write(`${clean(`${spec.jobId}: failed again at once: ${fault?.message}`)}\n`)
+    if (fault?.hint) process.stderr.write(`→ ${clean(fault.hint)}\n`)
+  }
+  return failed.length > 0 ? EXIT.failed : EXIT.ok
 }
 
 export function cancel({ flags, words }: Invocation): Promise<number> {
@@ -65,6 +78,7 @@ export function retry({ flags, words }: Invocation): Promise<number> {
     return {
       facts: again.map(job => ({ type: 'job.retry_requested', jobKey: job.key })),
       said: said || `nothing to try again${last ? `: no job of ${last} failed` : ''}`,
+      retried: again,
     }
   })
 }

@@ -1,9 +1,11 @@
 // What people type wrongly, and what hostile files try: one clear sentence, the promised exit code, nothing rented.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inWorld } from './world.ts'
@@ -56,6 +58,13 @@ async function ap(args: string[], env: Record<string, string> = {}): Promise<End
 }
 
 describe('words and flags', () => {
+  it.concurrent('an answer that could not be written is told, and is no success', async () => {
+    const program = [process.execPath, join(root, 'src/main.ts'), '--version']
+    const shell = spawn('sh', ['-c', '"$0" "$@" >/dev/full', ...program], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const [[code], stderr] = await Promise.all([once(shell, 'close'), text(shell.stderr)])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^autopod: not all could be told: ENOSPC/)])
+  })
+
   it.concurrent('a provider that nobody knows is refused, and never speaks of another home', async () => {
     const { code, stdout, stderr } = await ap(['kill', '--all', '--provider', 'sandbx'])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
