@@ -5,9 +5,11 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
 import { Fault } from '../domain/fault.ts'
+import { jsonFault } from '../domain/json-place.ts'
 import { didYouMean } from '../domain/nearest.ts'
 import { ENVIRONMENT, type Settings, settingsFile } from '../wire/files-settings.ts'
 import { isSecret, type Secret } from '../wire/secret.ts'
+import { whyUnreadable } from './jobdir-read.ts'
 
 export type Loaded = {
   settings: Settings
@@ -107,17 +109,19 @@ function refuseDetour({ settings, sources }: Loaded, ofFolder: string): void {
 }
 
 function readFile(path: string): Settings {
+  const remedy = 'Mend the file, or move it away and run autopod config init.'
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+  } catch (error) {
+    throw invalid(path, whyUnreadable(error), remedy)
+  }
   let parsed: unknown
   try {
-    parsed = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+    parsed = JSON.parse(text)
   } catch (error) {
-    // V8 quotes the text around the place: here that may be a key.
-    const reason = error instanceof Error ? error.message : String(error)
-    throw invalid(
-      path,
-      reason.replace(/, (\.\.\.)?".*"(\.\.\.)? is not valid JSON$/s, ' is not valid JSON'),
-      'Mend the file, or move it away and run autopod config init.',
-    )
+    const { line, column, what } = jsonFault(text, error)
+    throw invalid(path, `line ${line} column ${column}: is not valid JSON: ${what}`, remedy)
   }
   return check(parsed, path)
 }

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { isAbsolute, relative } from 'node:path'
 import type * as z from 'zod'
 import { Fault } from '../domain/fault.ts'
+import { jsonFault } from '../domain/json-place.ts'
 import { didYouMean } from '../domain/nearest.ts'
 
 /** One thing that is wrong with one file. */
@@ -46,20 +47,11 @@ export function whyUnreadable(error: unknown): string {
   return `cannot be read (${code ?? String(error)})`
 }
 
-function lineColumn(text: string, position: number): string {
-  const before = text.slice(0, position).split('\n')
-  return `line ${before.length} column ${(before.at(-1)?.length ?? 0) + 1}`
-}
-
 function syntaxFlaw(file: string, text: string, error: unknown): Flaw {
-  const message = (error as Error).message
-  const position = /at position (\d+)/.exec(message)?.[1]
-  const place = lineColumn(text, position === undefined ? text.length : Number(position))
-  // V8 (Node 26) repeats the text and the position; only its first words say what is wrong.
-  const what = message.replace(/,? ?"?\.{0,3}".*$/s, '').replace(/ (in JSON )?at position.*$/s, '')
+  const { line, column, what } = jsonFault(text, error)
   return {
     file,
-    place,
+    place: `line ${line} column ${column}`,
     what: `is not valid JSON: ${what}`,
     remedy: 'Correct the syntax (a comma, a quote, a bracket).',
   }
