@@ -179,3 +179,15 @@ test.concurrent('the embedded cloud is started when none runs; files are found f
       expect(await world.run('doctor')).toMatchObject({ code: 0, stdout: expect.stringContaining('GPU types') })
     },
   ))
+
+test.concurrent('of two runs that start in the same moment for one file, one renders it and the other is refused', () =>
+  inWorld({ firstPort: 17_100 }, async world => {
+    const paths = ['one', 'other'].map(name =>
+      world.job(name, { ...pictureJob('lighthouse.jpg'), outputs: { image: './out/same.{ext}' } }),
+    )
+    const ends = await Promise.all(paths.map(path => world.run('run', path, '--yes', '--plain')))
+    expect(ends.map(({ code }) => code).toSorted()).toEqual([0, 2])
+    expect(ends.find(({ code }) => code === 2)?.stderr).toMatch(/would be written over/)
+    await world.alone()
+    expect(Object.values((await world.cloud.status()).prompts)).toEqual([1])
+  }))
