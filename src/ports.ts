@@ -54,6 +54,8 @@ export type GpuType = {
   id: string
   name: string
   vramGb: number
+  /** Most cards of one pod, in whichever cloud has more; null while the provider does not tell. */
+  countMax: number | null
   secure: Micro | null
   community: Micro | null
   stock: Offer['stock']

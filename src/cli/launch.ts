@@ -2,15 +2,16 @@
 import { randomBytes } from 'node:crypto'
 import { claimantOf } from '../domain/claim.ts'
 import type { Fact } from '../domain/event.ts'
-import { Fault } from '../domain/fault.ts'
+import { Fault, type FaultData } from '../domain/fault.ts'
 import type { Fleet } from '../domain/fleet.ts'
-import { isSettled, isUnpublished, type Job, type JobSpec } from '../domain/job.ts'
+import { isSettled, isUnpublished, type Job, type JobSpec, jobKey } from '../domain/job.ts'
 import { type Need, needKey, needOf } from '../domain/placement.ts'
 import type { Offer } from '../domain/pod.ts'
+import { impossible, unknownKinds } from '../domain/possible.ts'
 import type { Policy } from '../domain/run.ts'
 import { accrue, type Micro, microFromUsd } from '../domain/units.ts'
 import { loadJobs, refuseClaimed } from '../edge/jobdir.ts'
-import type { Provider } from '../ports.ts'
+import type { GpuType, Provider } from '../ports.ts'
 import { type Flags, usage } from './args.ts'
 import { isOurFile } from './compose.ts'
 import { type Home, templateDirs } from './home.ts'
@@ -25,6 +26,8 @@ export type Order = {
   specs: JobSpec[]
   /** Jobs of earlier runs that are done (their results stand), only to be published again, or under way (followed). */
   known: Job[]
+  /** Why no GPU of the provider can ever serve a job, by its id: it is queued as failed. */
+  refused?: ReadonlyMap<string, FaultData>
 }
 
 /** Faults: job (files, templates, targets, flags); nothing was rented. */
@@ -55,14 +58,21 @@ export async function order(home: Home, paths: string[], flags: Flags, fleet: Fl
  * or taken a target. Faults: job `job_file_invalid`, as `order`.
  * @param cwd absolute; job files are named as from there
  */
-export function facts({ runId, policy, specs, known }: Order, cwd: string, fleet: Fleet): Fact[] {
+export function facts({ runId, policy, specs, known, refused }: Order, cwd: string, fleet: Fleet): Fact[] {
   const begun = specs.flatMap(spec => [...fleet.jobs.values()].findLast(job => isUnderWay(fleet, job, spec)) ?? [])
   const fresh = specs.filter(spec => !begun.some(job => isSame(job, spec)))
   refuseClaimed(fresh, cwd, target => claimWords(fleet, target))
   return [
     { type: 'run.opened', runId, policy, follows: [...known, ...begun].map(job => job.key) },
     ...known.filter(isUnpublished).map((job): Fact => ({ type: 'job.retry_requested', jobKey: job.key })),
-    ...fresh.map((spec): Fact => ({ type: 'job.queued', runId, spec })),
+    ...fresh.flatMap((spec): Fact[] => {
+      const fault = refused?.get(spec.jobId)
+      const key = jobKey(runId, spec.jobId)
+      return [
+        { type: 'job.queued', runId, spec },
+        ...(fault ? [{ type: 'job.failed' as const, jobKey: key, fault }] : []),
+      ]
+    }),
   ]
 }
 
@@ -119,24 +129,57 @@ export type Quote = {
   spec: JobSpec
   offer: Offer | null /** Until its own limits end it; null without a limit. */
   worst: Micro | null
+  /** No GPU of the provider can ever serve it. */
+  refused: FaultData | null
+  /** Wanted types that the provider does not have, beside others that it has. */
+  unknown: string[]
 }
 
 /** The best offer for each job, asked once for equal needs. Faults: operator, transient; job when a type does not exist. */
 export async function quote(provider: Provider, { specs, policy }: Order): Promise<Quote[]> {
   const asked = new Map<string, Promise<Offer[]>>()
   const quotes: Quote[] = []
+  let kinds: Promise<GpuType[]> | null = null
   for (const spec of specs) {
     const need = needOf(spec, policy)
     const key = needKey(need)
     if (!asked.has(key)) asked.set(key, offersFor(provider, need, spec))
     const offers = (await asked.get(key)) as Offer[]
+    // Most runs need no second question.
+    const isOpen = offers.length === 0 || need.gpuTypes.length > 1
+    if (isOpen) kinds ??= provider.gpus()
+    const there = isOpen ? ((await kinds) ?? []) : []
     const offer = offers.find(candidate => candidate.stock !== 'none') ?? offers[0] ?? null
     const byTime = offer && spec.timeoutMs !== null ? accrue(offer.perHour, spec.timeoutMs) : null
     const tries = 1 + policy.retries
     const one = byTime === null ? spec.costMax : Math.min(byTime, spec.costMax ?? byTime)
-    quotes.push({ spec, offer, worst: one === null ? null : one * tries })
+    const refused = offers.length === 0 ? impossible(need, there) : null
+    const worst = one === null ? null : one * tries
+    quotes.push({ spec, offer, worst, refused, unknown: there.length === 0 ? [] : unknownKinds(need, there) })
   }
   return quotes
+}
+
+/**
+ * Without the jobs that no GPU can ever serve: those are queued as failed.
+ * Fault capacity `gpu_impossible` when nothing else is to be done.
+ */
+export function withoutImpossible(ordered: Order, quotes: readonly Quote[]): Order {
+  const faults = quotes.flatMap(({ spec, refused }) => (refused ? [{ id: spec.jobId, refused }] : []))
+  const [first] = faults
+  if (first && faults.length === ordered.specs.length && ordered.known.length === 0) {
+    const lines = faults.map(({ id, refused }) => `${id}: ${refused.message}`)
+    throw new Fault({ ...first.refused, message: lines.join('\n') })
+  }
+  return { ...ordered, refused: new Map(faults.map(({ id, refused }) => [id, refused])) }
+}
+
+/** What is said of the types of a job's list that are passed over; a line each. */
+export function unknownLines(provider: string, quotes: readonly Quote[]): string[] {
+  const lines = quotes.flatMap(({ spec, unknown }) =>
+    unknown.map(type => `${spec.jobId}: ${provider} has no GPU type ${type}; the others of its list are used`),
+  )
+  return [...new Set(lines)]
 }
 
 /** A type that is nowhere in the catalogue is a typing error of one job file: the message names it. */

@@ -8,9 +8,10 @@ import { dryRun } from './dry-run.ts'
 import { EXIT } from './exit.ts'
 import { attach, attachBeside, detach, type Follow, view } from './follow.ts'
 import { type Home, rentingHome } from './home.ts'
-import { facts, type Order, order } from './launch.ts'
+import { facts, type Order, order, unknownLines, withoutImpossible } from './launch.ts'
 import { tellOutcome } from './outcome.ts'
 import { isUnderWay, pastOf } from './past.ts'
+import { clean } from './table.ts'
 import { canPaint } from './tty.ts'
 
 export async function run({ flags, words }: Invocation): Promise<number> {
@@ -28,14 +29,16 @@ export async function run({ flags, words }: Invocation): Promise<number> {
 export async function carryOut(
   home: Home,
   flags: Flags,
-  ordered: Order,
+  wanted: Order,
   beside: (follow: Follow) => void = () => {},
 ): Promise<number> {
-  const quotes = await priced(home, ordered)
+  const quotes = await priced(home, wanted)
   if (flags.on('dry-run')) {
-    if (ordered.specs.length > 0) await tryBucket(home, ordered)
-    return dryRun(ordered, quotes, flags.on('json'))
+    if (wanted.specs.length > 0) await tryBucket(home, wanted)
+    return dryRun(wanted, quotes, flags.on('json'))
   }
+  for (const line of unknownLines(wanted.policy.provider, quotes)) process.stderr.write(`${clean(line)}\n`)
+  const ordered = withoutImpossible(wanted, quotes)
   if (!(await confirm(quotes, flags.on('yes')))) return EXIT.interrupted
   if (ordered.specs.length > 0) await tryAccess(home, ordered)
   if (flags.on('detach')) return handOver(home, ordered)

@@ -13,6 +13,11 @@ export function priceOf(gpu: Gpu, cloud: 'secure' | 'community'): number | null 
   return gpu[cloud] && usd ? microFromUsd(usd) : null
 }
 
+/** Most cards of one pod, a number a cloud that tells. */
+export function countsOf(gpu: Gpu | undefined): number[] {
+  return [gpu?.maxCount?.secure ?? 0, gpu?.maxCount?.community ?? 0]
+}
+
 export function stockOf(level: string | null | undefined): Offer['stock'] {
   const word = level?.toLowerCase()
   return word === 'none' || word === 'low' || word === 'medium' || word === 'high' ? word : 'unknown'

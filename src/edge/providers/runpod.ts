@@ -5,7 +5,7 @@ import { Balance, type Gpu, Gpus, HostOfPod, PodBilling } from '../../wire/runpo
 import { ask, CREATE_TIMEOUT_MS, plainOf, refusal, send } from './runpod-api.ts'
 import { createBody, post } from './runpod-create.ts'
 import { followLogs } from './runpod-logs.ts'
-import { offersOf, priceOf, rank, refuseUnknown, stockOf } from './runpod-offers.ts'
+import { countsOf, offersOf, priceOf, rank, refuseUnknown, stockOf } from './runpod-offers.ts'
 import { findByName, listPods, lookAt, rowOf, statusOf } from './runpod-pods.ts'
 import type { RunpodAccess } from './runpod-timing.ts'
 
@@ -69,6 +69,7 @@ export function createRunpod(name: string, options: RunpodAccess): Provider {
           id: gpu.id,
           name: gpu.name,
           vramGb: gpu.memory,
+          countMax: Math.max(0, ...[gpu, other].flatMap(of => countsOf(of))) || null,
           secure: priceOf(gpu, 'secure'),
           community: priceOf(gpu, 'community'),
           stock,
