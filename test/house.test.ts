@@ -112,7 +112,7 @@ holds('Each folder imports only what the house allows it', () =>
 
 /** What every edge file may build on. */
 const BASE =
-  /^src\/edge\/(clock|config|http|socket|store[\w-]*|trace|untrusted|transfer[\w-]*|jobdir[\w-]*|ssh\/[\w-]+)\.ts$/
+  /^src\/edge\/(clock|config|folder|http|socket|store[\w-]*|trace|untrusted|transfer[\w-]*|jobdir[\w-]*|ssh\/[\w-]+)\.ts$/
 
 holds('An edge file imports no other edge but the base ones and its own folder', () =>
   src

@@ -1,10 +1,11 @@
 // `autopod doctor`: tries every credential and tool, and says what to do next. It rents nothing.
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import { formatUsd } from '../domain/units.ts'
 import { packageDir, searchPath } from '../edge/config.ts'
+import { makeFolderNow } from '../edge/folder.ts'
 import { nativeCipher } from '../edge/ssh/inside.ts'
 import { examineJournal } from '../edge/store.ts'
 import type { SandboxDescription } from '../sandbox/sandbox.ts'
@@ -33,7 +34,7 @@ export async function doctor({ flags }: Invocation): Promise<number> {
   }
   await tryOut('node', () => process.version)
   await tryOut('home', () => {
-    mkdirSync(home.dir, { recursive: true, mode: 0o700 })
+    makeFolderNow(home.dir, 0o700)
     accessSync(home.dir, constants.W_OK)
     return home.dir
   })

@@ -1,16 +1,6 @@
 // Writes a run's report.html beside its outputs: finds the place, makes the small pictures, never replaces a file that is not ours.
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, parse, relative, sep } from 'node:path'
 import { emptyFleet, type Fleet } from '../domain/fleet.ts'
@@ -20,6 +10,7 @@ import type { Run } from '../domain/run.ts'
 import { isViewable } from '../domain/viewable.ts'
 import { systemClock } from '../edge/clock.ts'
 import { version } from '../edge/config.ts'
+import { makeFolderNow } from '../edge/folder.ts'
 import { thumbnailOf } from '../edge/picture.ts'
 import { previewPath } from '../edge/trace.ts'
 import { pageOf, runOfPage, type Shot } from '../report/page.ts'
@@ -104,7 +95,7 @@ function placeOf(home: Home, fleet: Fleet, { jobs, run }: Review): string {
   const folder = folderOf(jobs)
   if (folder !== null) {
     try {
-      mkdirSync(folder, { recursive: true })
+      makeFolderNow(folder)
       for (const name of ['report.html', `report-${runId}.html`])
         if (isFree(join(folder, name), mayGo)) return join(folder, name)
     } catch {
@@ -112,7 +103,7 @@ function placeOf(home: Home, fleet: Fleet, { jobs, run }: Review): string {
     }
   }
   const own = join(home.dir, 'reports')
-  mkdirSync(own, { recursive: true, mode: 0o700 })
+  makeFolderNow(own, 0o700)
   return join(own, `${runId}.html`)
 }
 

@@ -1,9 +1,10 @@
 // The embedded cloud in the background: found when it runs, started when it does not.
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import { systemClock } from '../edge/clock.ts'
+import { makeFolderNow } from '../edge/folder.ts'
 import { request } from '../edge/http.ts'
 import { locked } from '../edge/store.ts'
 import type { SandboxDescription } from '../sandbox/sandbox.ts'
@@ -25,7 +26,7 @@ export async function sandboxOf(home: Home): Promise<SandboxDescription | null> 
 
 export async function ensureSandbox(home: Home): Promise<SandboxDescription> {
   const dir = sandboxDir(home)
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  makeFolderNow(dir, 0o700)
   const present = await answering(dir)
   if (present) return present
   const over = launch(home, dir)

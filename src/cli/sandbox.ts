@@ -1,8 +1,9 @@
 // `autopod sandbox`: the embedded cloud as a server of its own.
-import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, renameSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Fault } from '../domain/fault.ts'
 import { homeDir } from '../edge/config.ts'
+import { makeFolderNow } from '../edge/folder.ts'
 import { lock } from '../edge/store.ts'
 import { parseFaults } from '../sandbox/faults.ts'
 import { startSandbox } from '../sandbox/sandbox.ts'
@@ -26,7 +27,7 @@ export async function sandbox({ flags }: Invocation): Promise<number> {
   // Pods' folders hold other people's pictures and keys: nobody else's business, wherever --state lies.
   process.umask(0o077)
   const stateDir = resolve(flags.text('state') ?? join(homeDir(), 'sandbox', 'cloud'))
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  makeFolderNow(stateDir, 0o700)
   const held = lock(join(stateDir, 'server.lock'))
   if (!held)
     throw new Fault({

@@ -1,7 +1,8 @@
 // `autopod config`: where settings come from, and a first file for them.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { explain, homeDir } from '../edge/config.ts'
+import { makeFolderNow } from '../edge/folder.ts'
 import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
 import { openHome } from './home.ts'
@@ -23,7 +24,7 @@ export async function config({ flags, words }: Invocation): Promise<number> {
   }
   if (what === 'init') {
     if (existsSync(path)) throw usage(`${path} exists already`, 'Edit it, or move it away first.')
-    mkdirSync(homeDir(), { recursive: true, mode: 0o700 })
+    makeFolderNow(homeDir(), 0o700)
     writeFileSync(path, `${JSON.stringify(FIRST, null, 2)}\n`, { mode: 0o600, flag: 'wx' })
     process.stdout.write(`${path}\nSet RUNPOD_API_KEY (or runpod.api_key in that file), then: autopod doctor\n`)
     return EXIT.ok

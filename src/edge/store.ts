@@ -1,10 +1,11 @@
 // Facts on disk: one append-only journal in SQLite, gauges beside it, and the engine's lease as a file lock.
-import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Event, Fact } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import type { Store } from '../ports.ts'
+import { makeFolderNow } from './folder.ts'
 import { openGauges } from './store-gauges.ts'
 import { damagedFault, onJournal, openDatabase } from './store-open.ts'
 
@@ -163,8 +164,8 @@ export function locked(path: string): boolean {
 
 function makeHome(home: string): void {
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 })
-    for (const part of ['logs', 'previews']) mkdirSync(join(home, part), { recursive: true, mode: 0o700 })
+    makeFolderNow(home, 0o700)
+    for (const part of ['logs', 'previews']) makeFolderNow(join(home, part), 0o700)
     if (!statSync(home).isDirectory()) throw new Error('not a folder')
   } catch (error) {
     throw new Fault({

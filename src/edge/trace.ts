@@ -3,7 +3,6 @@ import {
   appendFileSync,
   closeSync,
   constants,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Trace } from '../ports.ts'
+import { makeFolderNow } from './folder.ts'
 
 /** One older generation is kept, so that a log never takes more than twice this. */
 const LOG_MAX_BYTES = 5_000_000
@@ -36,7 +36,7 @@ export function openTrace(home: string, clock: Clock, lost: (why: string) => voi
       isLosing = true
     }
   }
-  tried(() => mkdirSync(join(home, 'logs', 'pods'), { recursive: true, mode: 0o700 }))
+  tried(() => makeFolderNow(join(home, 'logs', 'pods'), 0o700))
   const append = (path: string, line: string) => {
     appendFileSync(path, `${new Date(clock.now()).toISOString()} ${oneLine(line)}\n`, { mode: 0o600 })
     if (statSync(path).size > LOG_MAX_BYTES) renameSync(path, `${path}.1`)

@@ -4,11 +4,12 @@
 // replaces). Digests lie in `digests/` and count only while size and time of the object are those they were taken from.
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Fault } from '../../domain/fault.ts'
 import type { Bucket, BucketHead, TransferOptions } from '../../ports.ts'
+import { makeFolder } from '../folder.ts'
 import { changedFault, stopIfAborted, tooLargeFault, unreadableFault, unwritableFault } from '../transfer-fault.ts'
 
 /** `root` is made when first written to. Faults: operator `disk_full`, `file_unwritable`; job as every bucket. */
@@ -29,7 +30,7 @@ export function createDisk(root: string): Bucket {
   /** Moves a finished file to its key; false = taken. */
   async function settle(beside: string, key: string, sha256: string, onlyNew: boolean): Promise<boolean> {
     const path = at('objects', key)
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     if (onlyNew) {
       try {
         await link(beside, path)
@@ -39,7 +40,7 @@ export function createDisk(root: string): Bucket {
       }
     } else await rename(beside, path)
     const digest = at('digests', key)
-    await mkdir(dirname(digest), { recursive: true })
+    await makeFolder(dirname(digest))
     await writeFile(digest, `${(await head(key))?.etag} ${sha256}`)
     return true
   }
@@ -53,7 +54,7 @@ export function createDisk(root: string): Bucket {
     const path = at('objects', key)
     const beside = join(root, 'tmp', randomUUID())
     try {
-      await mkdir(dirname(beside), { recursive: true })
+      await makeFolder(dirname(beside))
       return await settle(beside, key, await fill(beside), onlyNew)
     } catch (error) {
       stopIfAborted(signal)
@@ -90,7 +91,7 @@ export function createDisk(root: string): Bucket {
       if (before.bytes > bytesMax) throw tooLargeFault(key, bytesMax)
       const part = `${localPath}.part`
       try {
-        await mkdir(dirname(localPath), { recursive: true })
+        await makeFolder(dirname(localPath))
         const copied = await copy(path, part, options)
         if (before.sha256 !== null && before.sha256 !== copied.sha256 && (await head(key))?.etag === before.etag)
           throw new Fault({

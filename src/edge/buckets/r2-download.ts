@@ -1,10 +1,11 @@
 // One object → one local file: into `<path>.part`, resumed while the object is still the same, renamed when it is whole.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Fault } from '../../domain/fault.ts'
 import type { BucketHead, FetchOptions } from '../../ports.ts'
+import { makeFolder } from '../folder.ts'
 import { stopIfAborted, tooLargeFault, unwritableFault } from '../transfer-fault.ts'
 import type { Again, S3Calls } from './r2-api.ts'
 import { statusOf } from './r2-fault.ts'
@@ -18,7 +19,7 @@ const WRITE_BYTES = 1024 * 1024
  */
 export async function download(s3: S3Calls, again: Again, key: string, path: string, options: FetchOptions) {
   const part = `${path}.part`
-  await here(path, () => mkdir(dirname(path), { recursive: true }))
+  await here(path, () => makeFolder(dirname(path)))
   const result = await again(`download of ${key}`, () => attempt(s3, key, part, options), options.signal)
   await here(path, () => rename(part, path))
   await rm(`${part}.etag`, { force: true })

@@ -4,11 +4,12 @@
 // order, so that whatever a broken transfer left is a valid beginning, and it works on pods without an SFTP server.
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename } from 'node:fs/promises'
+import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { ClientChannel } from 'ssh2'
 import { Fault } from '../../domain/fault.ts'
 import type { FetchOptions } from '../../ports.ts'
+import { makeFolder } from '../folder.ts'
 import { tooLargeFault } from '../transfer-fault.ts'
 import { lastWords } from '../untrusted.ts'
 import type { Connection } from './connection.ts'
@@ -38,7 +39,7 @@ export async function download(
   let file: FileHandle | null = null
   try {
     file = await here(localPath, async () => {
-      await mkdir(dirname(localPath), { recursive: true })
+      await makeFolder(dirname(localPath))
       // Read and write, made if missing, kept if present.
       return open(part, 'a+')
     })

@@ -1,9 +1,10 @@
 // The SSH key that opens our pods: read from a file, or made there once.
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises'
+import { link, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import ssh2, { type ParsedKey } from 'ssh2'
 import { Fault } from '../../domain/fault.ts'
+import { makeFolder } from '../folder.ts'
 
 export type KeyPair = {
   /** Text of the file. */
@@ -70,7 +71,7 @@ async function read(path: string): Promise<string | null> {
 async function make(path: string): Promise<string> {
   const beside = `${path}.${randomBytes(6).toString('hex')}`
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(path), 0o700)
     await writeFile(beside, newKey(), { mode: 0o600, flag: 'wx', flush: true })
     try {
       // Unlike a rename, a link never replaces the key another process made meanwhile.
