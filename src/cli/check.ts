@@ -1,9 +1,11 @@
 // What can be said of files without renting: check, template, schema.
+
 import { join } from 'node:path'
 import type { Event } from '../domain/event.ts'
 import { Fault } from '../domain/fault.ts'
 import { emptyFleet } from '../domain/fleet.ts'
 import { audit } from '../domain/invariants.ts'
+import { plural } from '../domain/units.ts'
 import { settingsSchema } from '../edge/config.ts'
 import { jsonSchemaOf, listTemplates, loadJobs, readTemplate } from '../edge/jobdir.ts'
 import { isOfJournal } from '../engine/settle.ts'
@@ -55,7 +57,7 @@ export async function check({ flags, words }: Invocation): Promise<number> {
     spec.outputs.map(output => output.target).join(', '),
   ])
   process.stdout.write(
-    `${table(['JOB', 'TEMPLATE', 'GPU', 'INPUTS', 'OUTPUTS'], rows)}\n${specs.length} jobs, all well. Nothing was rented.\n`,
+    `${table(['JOB', 'TEMPLATE', 'GPU', 'INPUTS', 'OUTPUTS'], rows)}\n${plural(specs.length, 'job')}, all well. Nothing was rented.\n`,
   )
   return EXIT.ok
 }
@@ -75,7 +77,7 @@ function checkJournal(flags: Flags): number {
   else {
     for (const { seq, at, breach } of breaches) process.stdout.write(`event ${seq} (${at}): ${breach}\n`)
     const verdict = breaches.length === 0 ? 'all well' : `${breaches.length} broken promises`
-    process.stdout.write(`${fleet.seq} events of ${join(home.dir, 'journal.db')}: ${verdict}.\n`)
+    process.stdout.write(`${plural(fleet.seq, 'event')} of ${join(home.dir, 'journal.db')}: ${verdict}.\n`)
   }
   return breaches.length === 0 ? EXIT.ok : EXIT.failed
 }

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { Fault } from '../domain/fault.ts'
-import { formatUsd } from '../domain/units.ts'
+import { formatUsd, plural } from '../domain/units.ts'
 import { packageDir, searchPath } from '../edge/config.ts'
 import { makeFolderNow } from '../edge/folder.ts'
 import { nativeCipher } from '../edge/ssh/inside.ts'
@@ -97,7 +97,7 @@ export async function doctor({ flags }: Invocation): Promise<number> {
 /** Whoever has a mark rented, or was about to: then a journal that tells nothing was lost. */
 function stateOfJournal(dir: string): string {
   const events = examineJournal(dir)
-  if (events) return `${events} events, all readable`
+  if (events) return `${plural(events, 'event')}, all readable`
   if (!existsSync(join(dir, 'owner'))) return 'none yet'
   throw new Fault({
     kind: 'operator',

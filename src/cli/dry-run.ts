@@ -1,6 +1,6 @@
 // `--dry-run`: what would be rented and what that costs at worst, as lines or as a document.
 import type { Job } from '../domain/job.ts'
-import { formatUsd, type Micro } from '../domain/units.ts'
+import { formatUsd, type Micro, plural } from '../domain/units.ts'
 import { EXIT } from './exit.ts'
 import { type Order, type Quote, unknownLines } from './launch.ts'
 import { clean } from './table.ts'
@@ -59,7 +59,7 @@ export function dryRun(ordered: Order, quotes: Quote[], json: boolean): number {
   lines.push(
     ...unknown,
     '',
-    `${quotes.length} jobs on ${pods} pods, ${formatUsd(perHour)}/h together; ${capped === null ? 'no limit set (--max-cost)' : atMost(capped)}. Nothing was rented.`,
+    `${plural(quotes.length, 'job')} on ${plural(pods, 'pod')}, ${formatUsd(perHour)}/h together; ${capped === null ? 'no limit set (--max-cost)' : atMost(capped)}. Nothing was rented.`,
   )
   process.stdout.write(`${lines.map(clean).join('\n')}\n`)
   return EXIT.ok

@@ -1,13 +1,13 @@
 // Progress as lines, for pipes and logs, and the summary at the end of a run.
 import { relative } from 'node:path'
-import { jobCost, runCost } from '../domain/cost.ts'
+import { allocate, jobCost, runCost } from '../domain/cost.ts'
 import type { Event } from '../domain/event.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import { type Hold, holdOf } from '../domain/hold.ts'
 import type { Limits } from '../domain/limits.ts'
-import { costOfPods, jobsOfRun, podsOfRun } from '../domain/review.ts'
+import { costOfPods, jobsOfRun, paidWith, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
-import { formatBytes, formatClock, formatUsd } from '../domain/units.ts'
+import { formatBytes, formatClock, formatLimit, formatUsd, plural } from '../domain/units.ts'
 import { every, systemClock } from '../edge/clock.ts'
 import { tell as storyOf } from '../tui/story.ts'
 import type { Follow } from './follow.ts'
@@ -91,12 +91,15 @@ export function plainScreen(
 function holdWords(hold: Hold): string {
   const waits = hold.jobs === 1 ? '1 job waits' : `${hold.jobs} jobs wait`
   if (hold.limit === 'hourly')
-    return `${waits} for a pod to end: ${formatUsd(hold.taken)} of ${formatUsd(hold.max)}/h are taken (--max-hourly)`
-  return `${waits} for what is under way: what that may leave of ${formatUsd(hold.max)} pays for no other pod (--max-cost)`
+    return `${waits} for a pod to end: ${formatUsd(hold.taken)} of ${formatLimit(hold.max)}/h are taken (--max-hourly)`
+  return `${waits} for what is under way: what that may leave of ${formatLimit(hold.max)} pays for no other pod (--max-cost)`
 }
 
 export function summary(fleet: Fleet, run: Run, now: number, cwd: string): string {
   const jobs = jobsOfRun(fleet, run)
+  const pods = podsOfRun(fleet, run)
+  const paid = paidWith(fleet, pods)
+  const allocation = allocate(fleet)
   const rows = jobs.map(job => {
     const begun = job.attempts[0]?.requestedAt
     const files = job.published.map(
@@ -109,18 +112,17 @@ export function summary(fleet: Fleet, run: Run, now: number, cwd: string): strin
       job.spec.jobId,
       job.status,
       begun === undefined ? '–' : formatClock((job.settledAt ?? now) - begun),
-      formatUsd(jobCost(fleet, job, now)),
+      formatUsd(jobCost(paid, job, now, allocation)),
       told,
     ]
   })
-  const pods = podsOfRun(fleet, run)
   const gone = pods.filter(pod => pod.status === 'gone').length
   const lines = [table(['JOB', 'STATUS', 'TIME', 'COST', 'OUTPUT'], rows)]
   const hints = new Set(jobs.filter(job => job.status === 'failed').flatMap(job => job.fault?.hint ?? []))
   for (const hint of hints) lines.push(`→ ${clean(hint)}`)
   const done = jobs.filter(job => job.status === 'completed').length
   lines.push(
-    `${run.id} ${run.status.replace('_', ' ')}: ${done} of ${jobs.length} jobs completed in ${formatClock((run.closedAt ?? now) - run.openedAt)}, ${formatUsd(costOfPods(pods, now))} on ${pods.length} pods, ${gone === pods.length ? 'all proven gone' : `${pods.length - gone} not gone`}.`,
+    `${run.id} ${run.status.replace('_', ' ')}: ${done} of ${plural(jobs.length, 'job')} completed in ${formatClock((run.closedAt ?? now) - run.openedAt)}, ${formatUsd(costOfPods(pods, now))} on ${plural(pods.length, 'pod')}, ${gone === pods.length ? 'all proven gone' : `${pods.length - gone} not gone`}.`,
   )
   return `${lines.join('\n')}\n`
 }

@@ -4,7 +4,7 @@ import { allocate, jobCost } from '../domain/cost.ts'
 import type { Fleet } from '../domain/fleet.ts'
 import type { Job } from '../domain/job.ts'
 import { billedMs, mayBill, type Pod, podCost } from '../domain/pod.ts'
-import { costOfPods, jobsOfRun, podsOfRun } from '../domain/review.ts'
+import { costOfPods, jobsOfRun, paidWith, podsOfRun } from '../domain/review.ts'
 import type { Run } from '../domain/run.ts'
 import { usdFromMicro } from '../domain/units.ts'
 import { EXIT } from './exit.ts'
@@ -12,8 +12,7 @@ import { EXIT } from './exit.ts'
 export function resultOf(fleet: Fleet, run: Run, now: number, cwd: string) {
   const until = run.closedAt ?? now
   const pods = podsOfRun(fleet, run)
-  // What a job cost in an earlier launch was that launch's: shares and total speak of the same pods.
-  const paid: Fleet = { ...fleet, pods: new Map(pods.map(pod => [pod.id, pod])) }
+  const paid = paidWith(fleet, pods)
   const allocation = allocate(fleet)
   return {
     version: 1,

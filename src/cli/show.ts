@@ -4,7 +4,7 @@ import { runwayMs } from '../domain/account.ts'
 import { allocate, hourlyRate, jobCost, runCost } from '../domain/cost.ts'
 import type { Job } from '../domain/job.ts'
 import { mayBill, type Pod, podCost } from '../domain/pod.ts'
-import { formatClock, formatUsd, usdFromMicro } from '../domain/units.ts'
+import { formatClock, formatUsd, plural, usdFromMicro } from '../domain/units.ts'
 import { systemClock } from '../edge/clock.ts'
 import type { PodRow } from '../ports.ts'
 import { lasting } from '../tui/panels/header.ts'
@@ -53,7 +53,7 @@ export async function status({ flags, words }: Invocation): Promise<number> {
     const live = [...fleet.pods.values()].filter(mayBill)
     const lines = [table(['RUN', 'STATUS', 'JOBS', 'TIME', 'COST'], rows)]
     lines.push(
-      `${live.length} pods, ${formatUsd(hourlyRate(fleet, now))}/h; engine ${follow.alive() ? 'at work' : 'not running'}`,
+      `${plural(live.length, 'pod')}, ${formatUsd(hourlyRate(fleet, now))}/h; engine ${follow.alive() ? 'at work' : 'not running'}`,
     )
     if (live.length > 0 && !follow.alive())
       lines.push('Pods may be billed and nobody looks after them: autopod kill --all ends them.')

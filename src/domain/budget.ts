@@ -9,7 +9,7 @@ import type { Limits } from './limits.ts'
 import { gpuWords, type Need } from './placement.ts'
 import { mayBill, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
-import { accrue, formatUsd, type Micro, type Millis } from './units.ts'
+import { accrue, formatLimit, formatSpan, formatUsd, type Micro, type Millis } from './units.ts'
 import type { World } from './world.ts'
 
 /** Attempts over their own limits fail now, and their pod goes: what it works on cannot be trusted to stop. */
@@ -22,7 +22,7 @@ export function jobLimits(fleet: Fleet, now: Millis, { limits }: World): Fact[] 
     const { timeoutMs, costMax } = job.spec
     let fault: FaultData | null = null
     if (timeoutMs !== null && now - attempt.requestedAt >= timeoutMs) {
-      const message = `${job.spec.jobId} was not done after ${Math.round(timeoutMs / 60_000)} min`
+      const message = `${job.spec.jobId} was not done after ${formatSpan(timeoutMs)}`
       fault = { kind: 'job', code: 'timed_out', message, hint: 'Raise pod_config.timeout_minutes of the job.' }
     } else if (costMax !== null && attemptsCost(fleet, job, now) + endCost(fleet, pod, now, limits) >= costMax)
       fault = ownCapReached(job)
@@ -34,7 +34,7 @@ export function jobLimits(fleet: Fleet, now: Millis, { limits }: World): Fact[] 
 }
 
 export function ownCapReached(job: Job): FaultData {
-  const limit = formatUsd(job.spec.costMax ?? 0)
+  const limit = formatLimit(job.spec.costMax ?? 0)
   const message =
     job.attempts.length > 0
       ? `${job.spec.jobId} reached its limit of ${limit}, the end of its pod included`
@@ -44,7 +44,7 @@ export function ownCapReached(job: Job): FaultData {
 
 /** Every offer for the job is dearer than its run may pay an hour. */
 export function hourlyCapReached(run: Run, need: Need, least: Micro): FaultData {
-  const limit = formatUsd(run.policy.perHourMax ?? 0)
+  const limit = formatLimit(run.policy.perHourMax ?? 0)
   const message = `no offer for ${gpuWords(need)} keeps the limit of ${limit}/h: the cheapest costs ${formatUsd(least)}/h`
   return { kind: 'job', code: HOURLY_CODE, message, hint: 'Raise --max-hourly, or name a cheaper GPU (--gpu).' }
 }
@@ -139,6 +139,6 @@ const outOfTime: FaultData = {
 }
 
 function runCapReached(run: Run): FaultData {
-  const message = `the run reached its limit of ${formatUsd(run.policy.costMax ?? 0)}`
+  const message = `the run reached its limit of ${formatLimit(run.policy.costMax ?? 0)}`
   return { kind: 'job', code: 'budget_reached', message, hint: 'Raise --max-cost.' }
 }

@@ -2,7 +2,7 @@
 import type { Event } from './event.ts'
 import type { Fleet } from './fleet.ts'
 import { podCost } from './pod.ts'
-import { formatClock, formatUsd, type Millis } from './units.ts'
+import { formatClock, formatLimit, formatUsd, type Millis, plural } from './units.ts'
 
 export type Notice = {
   /** The same thing has the same key: it is told once in a while, not each time. */
@@ -36,7 +36,7 @@ export function noticeOf(fleet: Fleet, event: Event): Notice | null {
         key: `run ${event.runId}`,
         level,
         title: `run ${event.status.replace('_', ' ')}`,
-        text: `${done} of ${jobs.length} jobs in ${took}, ${formatUsd(spent)}`,
+        text: `${done} of ${plural(jobs.length, 'job')} in ${took}, ${formatUsd(spent)}`,
       }
     }
     case 'job.failed':
@@ -53,7 +53,7 @@ export function noticeOf(fleet: Fleet, event: Event): Notice | null {
         key: `budget ${event.runId} ${event.percent}`,
         level: event.percent < 90 ? 'info' : 'warning',
         title: event.percent < 100 ? `${event.percent} % of the money is spent` : 'the money is needed to end the pods',
-        text: `${formatUsd(event.spent)} of ${formatUsd(cap)}${means[event.percent]}`,
+        text: `${formatUsd(event.spent)} of ${formatLimit(cap)}${means[event.percent]}`,
       }
     }
     case 'attempt.stuck_warned':

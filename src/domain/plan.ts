@@ -15,7 +15,7 @@ import { toBeFreed, verdict } from './retry.ts'
 import type { Run, RunStatus } from './run.ts'
 import { orders, priceLimits, surplus } from './scaling.ts'
 import { giveUpStuck } from './stuck.ts'
-import { formatUsd, type Millis } from './units.ts'
+import { formatLimit, formatUsd, type Millis } from './units.ts'
 import type { Plan, World } from './world.ts'
 
 type Rule = (fleet: Fleet, now: Millis, world: World) => Fact[]
@@ -246,7 +246,7 @@ function giveUpWaiting(fleet: Fleet, now: Millis, world: World): Fact[] {
         const isTooDear = perHourMax !== null && least !== null && least > perHourMax
         const message =
           refusal?.message ??
-          `no offer for ${gpuWords(need)}${isTooDear ? ` below ${formatUsd(perHourMax)}/h; the cheapest in stock costs ${formatUsd(least)}/h` : ''}`
+          `no offer for ${gpuWords(need)}${isTooDear ? ` below ${formatLimit(perHourMax)}/h; the cheapest in stock costs ${formatUsd(least)}/h` : ''}`
         const hint = isTooDear
           ? 'Raise --max-hourly, or try again later.'
           : 'Name more GPU types or regions (--gpu, --region), or try again later.'

@@ -82,6 +82,11 @@ export function podsOfRun(fleet: Fleet, run: Run): Pod[] {
   return [...fleet.pods.values()].filter(pod => runs.has(pod.runId) && pod.status !== 'refused' && !isPast(pod))
 }
 
+/** The fleet as far as these pods: what a job cost in an earlier launch was that launch's, so that shares and total speak of the same pods. */
+export function paidWith(fleet: Fleet, pods: readonly Pod[]): Fleet {
+  return { ...fleet, pods: new Map(pods.map(pod => [pod.id, pod])) }
+}
+
 export function costOfPods(pods: readonly Pod[], until: Millis): Micro {
   return pods.reduce((sum, pod) => sum + podCost(pod, until), 0)
 }
@@ -89,8 +94,7 @@ export function costOfPods(pods: readonly Pod[], until: Millis): Micro {
 export function reviewOf(fleet: Fleet, run: Run, until: Millis): Review {
   const jobs = jobsOfRun(fleet, run)
   const pods = podsOfRun(fleet, run)
-  // What a job cost in an earlier launch was that launch's: shares and total speak of the same pods.
-  const paid: Fleet = { ...fleet, pods: new Map(pods.map(pod => [pod.id, pod])) }
+  const paid = paidWith(fleet, pods)
   const allocation = allocate(fleet)
   const entries = ledger(paid, until)
   const causes = CAUSES.map((cause): CauseTotal => {

@@ -9,7 +9,7 @@ import type { Job } from './job.ts'
 import { cheapest, chooseOffer, fits, type Need, needKey, needOf } from './placement.ts'
 import { isUsable, mayBill, type Offer, type Pod } from './pod.ts'
 import type { Run } from './run.ts'
-import { formatUsd, type Micro, type Millis } from './units.ts'
+import { formatLimit, formatUsd, type Micro, type Millis } from './units.ts'
 import type { Plan, World } from './world.ts'
 
 /** Pods for waiting jobs that no pod is free or on its way for. Asks for offers first, orders when they are fresh. */
@@ -94,7 +94,7 @@ export function priceLimits(fleet: Fleet): Fact[] {
       // Only its creation can have told a new price; what was started again by hand is somebody's will.
       if (pod.status !== 'booting' || pod.readyAt !== null || pod.createdAt === null) continue
       sum -= pod.offer.perHour
-      const cause = `with ${formatUsd(pod.offer.perHour)}/h the limit of ${formatUsd(perHourMax)}/h is passed`
+      const cause = `with ${formatUsd(pod.offer.perHour)}/h the limit of ${formatLimit(perHourMax)}/h is passed`
       facts.push({ type: 'pod.release_requested', podId: pod.id, cause })
     }
   }

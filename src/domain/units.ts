@@ -39,6 +39,16 @@ export function formatUsd(micro: Micro): string {
   return `${micro < 0 ? '-' : ''}$${text.slice(0, -digits)}.${text.slice(-digits)}`
 }
 
+/** A limit as it was set, `$5.00` or `$0.000001`: rounded, it would be told as another. */
+export function formatLimit(micro: Micro): string {
+  return `$${(micro / 1_000_000).toFixed(6).replace(/0{1,4}$/, '')}`
+}
+
+/** A limit of time as it was set: `45 min`, `1.5 min`, `20 s`. */
+export function formatSpan(durationMs: number): string {
+  return durationMs < 60_000 ? `${durationMs / 1000} s` : `${Number((durationMs / 60_000).toFixed(2))} min`
+}
+
 /** `38 %`; what is there is never told as nothing. `–` of nothing. */
 export function formatShare(part: number, whole: number): string {
   const percents = Math.round((part / Math.max(1, whole)) * 100)

@@ -121,7 +121,7 @@ export async function readJob(path: string, context: JobContext): Promise<Read<J
     gpuCount: wanted.gpu_count ?? 1,
     vramGbMin: template.value.requires.vramGb,
     costMax: wanted.max_cost_usd === undefined ? null : microFromUsd(wanted.max_cost_usd),
-    timeoutMs: wanted.timeout_minutes === undefined ? null : Math.round(wanted.timeout_minutes * 60_000),
+    timeoutMs: wanted.timeout_minutes === undefined ? null : Math.max(1, Math.round(wanted.timeout_minutes * 60_000)),
   }
   const contents = [filled.graph, inputs.map(input => [input.name, input.podPath]), outputs, jobId, needs]
   const spec: JobSpec = {

@@ -1,7 +1,7 @@
 // The report of a run: one page that needs nothing but itself, and that says first what somebody at night must know.
 import { mayBill, type Pod, podCost } from '../domain/pod.ts'
 import type { Failure, Review } from '../domain/review.ts'
-import { formatClock, formatUsd, type Millis, plural } from '../domain/units.ts'
+import { formatClock, formatLimit, formatUsd, type Millis, plural } from '../domain/units.ts'
 import { escaped, figure, type Html, html } from './html.ts'
 import { STYLE } from './style.ts'
 import { jobsTable, moneyTable, podsTable, shotsOf } from './tables.ts'
@@ -95,7 +95,7 @@ function tilesOf(review: Review): Html {
   const limit = run.policy.costMax
   const share = total > 0 ? Math.round((waste / total) * 100) : 0
   return html`<dl class="tiles">
-${tile('Cost', figure(total, formatUsd(total)), limit === null ? 'no budget was set' : `of ${formatUsd(limit)} budget`)}
+${tile('Cost', figure(total, formatUsd(total)), limit === null ? 'no budget was set' : `of ${formatLimit(limit)} budget`)}
 ${tile('Time', formatClock((run.closedAt ?? until) - run.openedAt), done.length > 0 ? `${formatUsd(Math.ceil(total / done.length))} a finished job` : '–')}
 ${tile('Outputs', html`${files}`, `${files === 1 ? 'file' : 'files'} of ${plural(done.length, 'job')}, verified`)}
 ${tile('Waste', figure(waste, formatUsd(waste)), `${share} % of the cost`, share >= 20 ? 'wait' : '')}

@@ -2,7 +2,7 @@
 import { CAUSES, type Cause, type Entry } from '../domain/ledger.ts'
 import { mayBill, type Pod, podCost } from '../domain/pod.ts'
 import { type Review, SENSES } from '../domain/review.ts'
-import { formatClock, formatUsd, type Millis } from '../domain/units.ts'
+import { formatClock, formatUsd, type Millis, plural } from '../domain/units.ts'
 import { type Html, html } from './html.ts'
 
 /** More would be a wall; the table below has them all. */
@@ -31,7 +31,7 @@ export function timelineOf({ pods, entries, jobs, until }: Review, clock: (at: M
     pods.length > shown.length
       ? html`<p class="note">${pods.length - shown.length} more pods are in the table below.</p>`
       : null
-  return html`<svg class="time" height="${height}" role="img" aria-label="${`Lives of ${pods.length} pods, ${formatClock(to - from)} in all`}">
+  return html`<svg class="time" height="${height}" role="img" aria-label="${`Lives of ${plural(pods.length, 'pod')}, ${formatClock(to - from)} in all`}">
 ${ticksOf(from, to, height, at, clock)}${rows}</svg>
 ${legendOf(new Set(entries.map(entry => entry.cause)))}${more}`
 }

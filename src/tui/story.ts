@@ -25,7 +25,7 @@ export function tell(event: Event): Line {
     case 'engine.stopped':
       return plain('engine stopped')
     case 'run.opened':
-      return plain(`run opened on ${event.policy.provider}, at most ${event.policy.podsMax} pods`)
+      return plain(`run opened on ${event.policy.provider}, at most ${plural(event.policy.podsMax, 'pod')}`)
     case 'run.drain_requested':
       return wait('run: finish what runs, then terminate')
     case 'run.cancel_requested':

@@ -161,7 +161,7 @@ test.concurrent('events are JSON lines that end with the end of the run; a dry r
     const plain = await world.run('run', 'jobs', '--plain')
     expect(plain).toMatchObject({ code: 0, stderr: '' })
     expect(plain.stdout).toMatch(/^small +completed +.*out\/small\.png/m)
-    expect(plain.stdout).toMatch(/1 of 1 jobs completed/)
+    expect(plain.stdout).toMatch(/1 of 1 job completed/)
     expect(plain.stdout).not.toContain('\x1b')
   }))
 

@@ -1,6 +1,7 @@
 // The result document and the exit code: scripts rely on both. Runs are told as facts and folded like the journal.
 import { describe, expect, it } from 'vitest'
 import { EXIT } from '../../src/cli/exit.ts'
+import { summary } from '../../src/cli/plain.ts'
 import { exitCodeOf, resultOf } from '../../src/cli/report.ts'
 import type { Fact } from '../../src/domain/event.ts'
 import type { FaultData, FaultKind } from '../../src/domain/fault.ts'
@@ -267,5 +268,8 @@ describe('the result document', () => {
     // What was over before costs the later launch nothing.
     const over = follow(close(gone(complete(story().run().jobs('a').pod('p'), 'a', 'p'), 'p')))
     expect(resultOf(over.fleet, runOf(over.fleet, LATER), over.now, '/jobs')).toMatchObject({ cost_usd: 0, pods: [] })
+    const words = summary(over.fleet, runOf(over.fleet, LATER), over.now, '/jobs')
+    expect(words).toMatch(/^a +completed +\S+ +\$0\.00 +out/m)
+    expect(words).toContain('1 of 1 job completed')
   })
 })

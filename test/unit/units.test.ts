@@ -4,7 +4,9 @@ import {
   accrue,
   formatBytes,
   formatClock,
+  formatLimit,
   formatShare,
+  formatSpan,
   formatUsd,
   microFromUsd,
   usdFromMicro,
@@ -46,6 +48,19 @@ test('amounts are written rounded up, small ones with four decimals', () => {
     [-12_345_678, '-$12.35'],
   ]
   for (const [micro, text] of texts) expect(formatUsd(micro)).toBe(text)
+})
+
+test('limits are written as they were set', () => {
+  expect([0, 1, 150, 125_000, 500_000, 5_000_000, 12_340_000].map(formatLimit)).toEqual([
+    '$0.00',
+    '$0.000001',
+    '$0.00015',
+    '$0.125',
+    '$0.50',
+    '$5.00',
+    '$12.34',
+  ])
+  expect([1, 20_000, 90_000, 3_600_000].map(formatSpan)).toEqual(['0.001 s', '20 s', '1.5 min', '60 min'])
 })
 
 test('durations are written as clocks', () => {

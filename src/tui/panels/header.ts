@@ -1,7 +1,7 @@
 // The first two lines: run, pods, money, age of the news; then the panels and how many jobs are in which state.
 import { runwayMs } from '../../domain/account.ts'
 import { hourlyRate } from '../../domain/cost.ts'
-import { formatClock, formatUsd, plural } from '../../domain/units.ts'
+import { formatClock, formatLimit, formatUsd, plural } from '../../domain/units.ts'
 import { toFinish } from '../ahead.ts'
 import { type Facts, type Model, PANEL_NAMES, type PanelName, sinceEvent } from '../model.ts'
 import { jobOrder, podOrder } from '../order.ts'
@@ -35,7 +35,7 @@ function headerOf(facts: Facts, model: Model): Segment[] {
   const spent = formatUsd(spentOf(facts))
   const step = run?.budgetStep ?? 0
   const cap = run?.policy.costMax
-    ? ` of ${formatUsd(run.policy.costMax)}${step >= 80 ? ` (${step === 100 ? 'used up' : `over ${step} %`})` : ''}`
+    ? ` of ${formatLimit(run.policy.costMax)}${step >= 80 ? ` (${step === 100 ? 'used up' : `over ${step} %`})` : ''}`
     : ''
   add(`spent ${spent}${cap}`, 0, step >= 90 ? 'bad' : step >= 80 ? 'wait' : 'strong')
   const isOld = facts.now - newsAt(facts) > NEWS_OLD_MS

@@ -4,7 +4,7 @@ import { jobCost } from '../../domain/cost.ts'
 import { type Hold, holdOf } from '../../domain/hold.ts'
 import { isSettled, type Job, liveAttempt } from '../../domain/job.ts'
 import { isUsable, type Pod } from '../../domain/pod.ts'
-import { formatClock, formatUsd, type Millis, plural } from '../../domain/units.ts'
+import { formatClock, formatLimit, formatUsd, type Millis, plural } from '../../domain/units.ts'
 import { bar } from '../chart.ts'
 import { allocationOf, type Facts, forAWhile, type Model, sinceEvent } from '../model.ts'
 import { jobOrder } from '../order.ts'
@@ -127,8 +127,8 @@ function holds(facts: Facts): Map<string, Hold> {
 
 function holdWords(hold: Hold): string {
   return hold.limit === 'hourly'
-    ? `a pod to end: ${formatUsd(hold.taken)} of ${formatUsd(hold.max)}/h are taken (--max-hourly)`
-    : `what is under way: it may leave too little of ${formatUsd(hold.max)} for another pod (--max-cost)`
+    ? `a pod to end: ${formatUsd(hold.taken)} of ${formatLimit(hold.max)}/h are taken (--max-hourly)`
+    : `what is under way: it may leave too little of ${formatLimit(hold.max)} for another pod (--max-cost)`
 }
 
 /** The booting pod that will most likely take it: the first free one for the first job due. */
