@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import type { Graph } from '../../src/domain/job.ts'
-import { endFault, executionFault, plain } from '../../src/edge/executors/comfy-faults.ts'
+import { endFault, executionFault, namingInputs, plain } from '../../src/edge/executors/comfy-faults.ts'
 import { graphNode, neededNodes, outputPrefix, withOutputPrefix } from '../../src/edge/executors/comfy-graph.ts'
 import { selectFiles } from '../../src/edge/executors/comfy-outputs.ts'
 import { createProgress } from '../../src/edge/executors/comfy-progress.ts'
@@ -17,6 +17,28 @@ const graph: Graph = {
   '5': { class_type: 'Note', inputs: { text: 'nobody needs me' } },
 }
 const isOutput = (name: string) => name === 'SaveImage'
+
+test('a complaint that has the name of a sent file is told with the input it is, and where that lies here', () => {
+  const input = (name: string) => ({ name, source: `/home/me/${name}.png`, sha256: null, bytes: 1 })
+  const inputs = [
+    { ...input('image'), podPath: 'autopod/320b.png' },
+    { ...input('mask'), podPath: 'autopod/77ab.png' },
+  ]
+  const fault = executionFault(
+    executionError.parse({
+      prompt_id: 'p',
+      node_id: '1',
+      node_type: 'LoadImage',
+      exception_type: 'PIL.UnidentifiedImageError',
+      exception_message: "cannot identify image file '/workspace/ComfyUI/input/autopod/320b.png'",
+    }),
+  )
+  const { data } = namingInputs(fault, inputs)
+  expect(data.message).toBe(`${fault.data.message} (autopod/320b.png is input image, /home/me/image.png)`)
+  expect(data).toMatchObject({ code: 'node_failed', kind: 'job', node: { id: '1' } })
+  expect(data.hint).toContain('Check that this file is whole')
+  expect(namingInputs(fault, inputs.slice(1))).toBe(fault)
+})
 
 describe('progress', () => {
   const start = () => {

@@ -1,6 +1,7 @@
 // ComfyUI's complaints as faults: what a person reads, and whether another pod could do better.
 import type { z } from 'zod'
 import { Fault } from '../../domain/fault.ts'
+import type { InputFile } from '../../domain/job.ts'
 import type { ExecutionError, ExecutionStatus, NodeErrors, promptRefused } from '../../wire/comfy.ts'
 
 /** Every node's complaints, the first node's at the head. The status code and `error.details` often say nothing. */
@@ -111,6 +112,16 @@ export function executionFault(error: ExecutionError): Fault {
     hint: "Look at the node's inputs; `autopod logs` shows the whole traceback of the pod.",
     node,
   })
+}
+
+/** Files were sent under names made of their content: a complaint that has one is told with the job's own name for it, and its place here. */
+export function namingInputs(fault: Fault, inputs: readonly InputFile[]): Fault {
+  const named = inputs.filter(input => fault.data.message.includes(input.podPath))
+  if (named.length === 0) return fault
+  const words = named.map(({ name, podPath, source }) => `${podPath} is input ${name}, ${source}`)
+  const message = `${fault.data.message} (${words.join('; ')})`
+  const hint = fault.data.code === 'node_failed' ? 'Check that this file is whole and of the kind its name says.' : null
+  return new Fault({ ...fault.data, message, ...(hint && { hint }) }, { cause: fault })
 }
 
 /** null when the prompt ended well. Messages decide: an interrupted prompt has the same status word as a failed one. */

@@ -9,7 +9,7 @@ import type { Clock, Courier, Executor, Machine, Task, TaskOn } from '../../port
 import { executionError } from '../../wire/comfy.ts'
 import { holdByHand } from './by-hand.ts'
 import { type ComfyApi, createComfyApi } from './comfy-api.ts'
-import { endFault } from './comfy-faults.ts'
+import { endFault, namingInputs } from './comfy-faults.ts'
 import { type ComfyFolders, findFolders } from './comfy-folders.ts'
 import { type Finished, followPrompt, lost } from './comfy-follow.ts'
 import { neededNodes, outputPrefix } from './comfy-graph.ts'
@@ -241,8 +241,8 @@ export function createComfyExecutor(options: ComfyExecutorOptions): Executor {
           throw new Fault({ kind: 'transient', code: 'cancelled', message: `job ${task.jobId} was cancelled` })
         }
         // What failed after the connection did, failed because of it; a verdict on the job stands.
-        const isVerdict = error instanceof Fault && error.data.kind === 'job'
-        throw isVerdict ? error : (scope.lost() ?? error)
+        if (error instanceof Fault && error.data.kind === 'job') throw namingInputs(error, task.spec.inputs)
+        throw scope.lost() ?? error
       } finally {
         scope.close()
       }
