@@ -48,10 +48,11 @@ export function unwritableFault(path: string, cause: unknown): Fault {
 }
 
 const pathWords: Record<string, string> = {
-  ENOTDIR: 'a part of its path is a file, not a folder',
-  // What making a folder says where a file has its name, or a link that leads nowhere.
-  EEXIST: 'a part of its path is a file, not a folder',
-  ENOENT: 'a part of its path leads nowhere',
+  ENOTDIR: 'a part of its path is no folder',
+  // A file, or a link that leads nowhere, has the name of the folder.
+  EEXIST: 'a part of its path is no folder',
+  // File systems that take no new folder say so (/proc).
+  ENOENT: 'its folder cannot be made',
   EISDIR: 'it is a folder',
   ENAMETOOLONG: 'its name is too long',
   ELOOP: 'a link in its path leads to itself',

@@ -33,9 +33,9 @@ describe.each(bucketMakers)('publishing from $name', ({ name, skip, open }) => {
     await symlink('nowhere', at('lost'))
     await symlink('round', at('round'))
     for (const [target, why] of [
-      ['file/a.png', 'a part of its path is a file, not a folder'],
-      ['file/deep/a.png', 'a part of its path is a file, not a folder'],
-      ['lost/a.png', 'a part of its path leads nowhere'],
+      ['file/a.png', 'a part of its path is no folder'],
+      ['file/deep/a.png', 'a part of its path is no folder'],
+      ['lost/a.png', 'a part of its path is no folder'],
       ['round/a.png', 'a link in its path leads to itself'],
       [`${'x'.repeat(256)}.png`, 'its name is too long'],
     ] as const)
