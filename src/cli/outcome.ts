@@ -17,7 +17,7 @@ export async function tellOutcome(
   follow: Follow,
   home: Home,
   run: Run,
-  as: 'document' | 'words' | 'nothing',
+  as: 'document' | 'line' | 'words' | 'nothing',
   isInterrupted: boolean,
 ): Promise<number> {
   const { fleet } = follow
@@ -26,7 +26,10 @@ export async function tellOutcome(
   const left = pods.filter(mayBill)
   const isBilling = left.some(pod => !isKept(pod, run))
   const code = isInterrupted && run.status !== 'completed' && !isBilling ? EXIT.interrupted : exitCodeOf(fleet, run)
-  if (as === 'document') process.stdout.write(`${JSON.stringify(resultOf(fleet, run, now, home.cwd), null, 2)}\n`)
+  if (as === 'document' || as === 'line') {
+    const document = resultOf(fleet, run, now, home.cwd)
+    process.stdout.write(`${JSON.stringify(document, null, as === 'line' ? 0 : 2)}\n`)
+  }
   if (as === 'words') {
     process.stdout.write(summary(fleet, run, now, home.cwd))
     const page = run.status === 'running' ? null : await follow.report(run.id)

@@ -41,7 +41,7 @@ export async function carryOut(
   const ordered = withoutImpossible(wanted, quotes)
   if (!(await confirm(quotes, flags.on('yes')))) return EXIT.interrupted
   if (ordered.specs.length > 0) await tryAccess(home, ordered)
-  if (flags.on('detach')) return handOver(home, ordered)
+  if (flags.on('detach')) return handOver(home, ordered, flags.on('json') || flags.on('events'))
 
   const mode = modeOf(flags)
   const begin = (fleet: Fleet) => facts(ordered, home.cwd, fleet)
@@ -63,7 +63,9 @@ export async function carryOut(
     process.stderr.write(`${ordered.runId} goes on in the background. autopod top shows it.\n`)
     return EXIT.ok
   }
-  const as = flags.on('json') ? 'document' : mode === 'events' ? 'nothing' : 'words'
+  // Among events, one a line, the document is a line, too.
+  const document = mode === 'events' ? 'line' : 'document'
+  const as = flags.on('json') ? document : mode === 'events' ? 'nothing' : 'words'
   const theRun = follow.fleet.runs.get(ordered.runId) as Run
   // Said before the engine stops: a provider that is silent keeps it from that for the length of a request.
   const code = await tellOutcome(follow, home, theRun, as, ending === 'interrupted')
@@ -78,13 +80,14 @@ async function letGo(follow: Follow, home: Home): Promise<void> {
 }
 
 /** `--detach`: an engine in the background takes it. */
-async function handOver(home: Home, ordered: Order): Promise<number> {
+async function handOver(home: Home, ordered: Order, asJson: boolean): Promise<number> {
   const looking = view(home)
   looking.record(fleet => facts(ordered, home.cwd, fleet))
   if (!looking.alive()) await detach(home)
   await looking.close()
+  const flag = home.provider === 'sandbox' ? ' --provider sandbox' : ''
   process.stdout.write(
-    `${ordered.runId}\nautopod top${home.provider === 'sandbox' ? ' --provider sandbox' : ''} shows it.\n`,
+    asJson ? `${JSON.stringify({ run_id: ordered.runId })}\n` : `${ordered.runId}\nautopod top${flag} shows it.\n`,
   )
   return EXIT.ok
 }

@@ -24,9 +24,13 @@ export function version(): string {
   return (JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as { version: string }).version
 }
 
-/** `$AUTOPOD_HOME`, default `~/.autopod`. */
+/** `$AUTOPOD_HOME`, default `~/.autopod`. Fault operator `settings_invalid` when that is a file. */
 export function homeDir(): string {
-  return resolve(process.env.AUTOPOD_HOME || join(homedir(), '.autopod'))
+  // Between quotes no shell opens a `~`, and a folder of that name is what nobody means.
+  const dir = resolve((process.env.AUTOPOD_HOME || '~/.autopod').replace(/^~(?=\/|$)/, homedir()))
+  if (existsSync(dir) && !statSync(dir).isDirectory())
+    throw invalid('AUTOPOD_HOME', `${dir} is no folder`, 'Set it to a folder you may write.')
+  return dir
 }
 
 /** What the terminal says of itself. */

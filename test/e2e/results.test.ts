@@ -154,9 +154,14 @@ test.concurrent('events are JSON lines that end with the end of the run; a dry r
     for (const { at } of events) expect(new Date(at).toISOString()).toBe(at)
 
     // What happened before this run began is another's.
-    const next = await world.run('run', 'jobs', '--events')
-    const firstOfNext = JSON.parse(next.stdout.split('\n')[0] ?? '') as { seq: number }
+    const next = await world.run('run', 'jobs', '--events', '--json')
+    const lines = next.stdout.trimEnd().split('\n')
+    const firstOfNext = JSON.parse(lines[0] ?? '') as { seq: number }
     expect(firstOfNext.seq).toBeGreaterThan(events.at(-1)?.seq ?? 0)
+    // Asked for both, the document is the last line.
+    expect(result.parse(JSON.parse(lines.at(-1) ?? ''))).toMatchObject({ status: 'completed' })
+    expect(await world.json(0, 'run', 'jobs', '--detach')).toEqual({ run_id: expect.stringMatching(/^run_/) })
+    await world.alone()
 
     const plain = await world.run('run', 'jobs', '--plain')
     expect(plain).toMatchObject({ code: 0, stderr: '' })

@@ -1,15 +1,15 @@
 // Settings from all their sources: what wins, where each value comes from, and what a user is told about a wrong one.
 import { execFile } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { format, inspect, promisify } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { Fault, type FaultData } from '../../src/domain/fault.ts'
-import { explain, loadSettings, mask, settingsSchema } from '../../src/edge/config.ts'
+import { explain, homeDir, loadSettings, mask, settingsSchema } from '../../src/edge/config.ts'
 import { ENVIRONMENT, type Settings } from '../../src/wire/files-settings.ts'
 import { isSecret, secretOf } from '../../src/wire/secret.ts'
 
@@ -43,6 +43,17 @@ function fault(flags?: Settings): FaultData {
   }
   throw new Error('no fault')
 }
+
+test('the home is the folder of AUTOPOD_HOME, wherever ~ is; a file is none', () => {
+  expect(homeDir()).toBe(join(homedir(), '.autopod'))
+  process.env.AUTOPOD_HOME = '~/x'
+  expect(homeDir()).toBe(join(homedir(), 'x'))
+  process.env.AUTOPOD_HOME = join(home, '~x')
+  expect(homeDir()).toBe(join(home, '~x'))
+  writeFileSync(join(home, 'file'), '')
+  process.env.AUTOPOD_HOME = join(home, 'file')
+  expect(() => homeDir()).toThrow(`AUTOPOD_HOME: ${join(home, 'file')} is no folder`)
+})
 
 describe('settings', () => {
   it('of a folder do not send a key from elsewhere to an address of their own', () => {
