@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { isAbsolute, relative } from 'node:path'
 import type * as z from 'zod'
 import { Fault } from '../domain/fault.ts'
+import { doubledKey } from '../domain/json-keys.ts'
 import { jsonFault } from '../domain/json-place.ts'
 import { didYouMean } from '../domain/nearest.ts'
 
@@ -90,7 +91,11 @@ export async function readJson(path: string, cwd: string): Promise<Read<unknown>
       return item
     })
     // zod would pass over it without a word.
-    return isOdd ? flaw('has a key "__proto__"', 'Rename it.') : { value }
+    if (isOdd) return flaw('has a key "__proto__"', 'Rename it.')
+    const twice = doubledKey(text)
+    if (twice === null) return { value }
+    const what = `has the key ${JSON.stringify(twice.key)} twice in one object`
+    return { flaws: [{ file, place: `line ${twice.line}`, what, remedy: 'Keep one of the two.' }] }
   } catch (error) {
     return { flaws: [syntaxFlaw(file, text, error)] }
   }

@@ -154,6 +154,13 @@ export async function findTemplate(
   // `resize.json` without a folder is also the name of a template.
   if (!/[\\/]/.test(nameOrPath)) tried.push(...options.templateDirs.map(dir => join(dir, nameOrPath)))
   for (const path of tried) if (await isThere(path)) return { path: resolve(path) }
+  for (const path of tried) {
+    const isFolder = await stat(path).then(
+      info => info.isDirectory(),
+      () => false,
+    )
+    if (isFolder) return { what: `${path} is a folder, not a template file`, remedy: 'Name the .json file in it.' }
+  }
   const what = `template file ${nameOrPath} does not exist; tried ${tried.join(' and ')}`
   return { what, remedy: 'Correct the path, or use a name of `autopod template list`.' }
 }

@@ -223,6 +223,11 @@ describe('a file that is no job', () => {
     expect((await fault('x.json')).message).toContain('must not be "." or ".."')
   })
 
+  it('may not have a key twice: the first would be passed over', async () => {
+    await put('x.json', '{"workflow_template": "resize",\n "params": {"width": 64, "width": 65},\n "outputs": {}}')
+    expect((await fault('x.json')).message).toBe('x.json: line 2: has the key "width" twice in one object')
+  })
+
   it('whose name cannot be an id needs one', async () => {
     await put('my job.json', job())
     expect((await fault('my job.json')).message).toContain('the file\'s name "my job" cannot be one')
@@ -303,6 +308,11 @@ describe('an output', () => {
     const { message } = await fault('a.json')
     expect(message).toContain('a.json: outputs.image: ')
     expect(message).toContain(what)
+  })
+
+  it('at an address elsewhere is told what an output may be, not to download it', async () => {
+    await withTarget('https://example.com/x.png')
+    expect((await fault('a.json')).hint).toBe('Write a local path, or r2://, the bucket, "/" and the key.')
   })
 
   it('is not written over when its extension is not known yet, unless it may be replaced', async () => {
@@ -397,6 +407,9 @@ describe('a template', () => {
     expect((await fault('a.json')).message).toContain('template "resise" does not exist (did you mean "resize"?)')
     await put('a.json', job({ workflow_template: './none.json' }))
     expect((await fault('a.json')).message).toContain(`tried ${join(home, 'none.json')}`)
+    await mkdir(join(home, 'some/folder'), { recursive: true })
+    await put('a.json', job({ workflow_template: './some/folder' }))
+    expect((await fault('a.json')).message).toContain(`${join(home, 'some/folder')} is a folder, not a template file`)
   })
 
   it.each([
