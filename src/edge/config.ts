@@ -8,6 +8,7 @@ import { Fault } from '../domain/fault.ts'
 import { jsonFault } from '../domain/json-place.ts'
 import { didYouMean } from '../domain/nearest.ts'
 import { ENVIRONMENT, type Settings, settingsFile } from '../wire/files-settings.ts'
+import { issueWords, valueAt } from '../wire/issue-words.ts'
 import { isSecret, type Secret } from '../wire/secret.ts'
 import { whyUnreadable } from './jobdir-read.ts'
 
@@ -83,7 +84,7 @@ export function loadSettings(options: { home: string; cwd: string; flags?: Setti
     const text = process.env[name]
     if (text === undefined || text === '') continue
     const parts = () => text.split(',').flatMap(part => part.trim() || [])
-    const value = as === 'number' ? Number(text) : as === 'list' ? parts() : text
+    const value = as === 'number' && !Number.isNaN(Number(text)) ? Number(text) : as === 'list' ? parts() : text
     merge(loaded, check(nest(path, value), name), name)
   }
   if (options.flags) merge(loaded, options.flags, 'flag')
@@ -149,13 +150,14 @@ function secretsOf(part: unknown, path = ''): string[] {
 function check(value: unknown, source: string): Settings {
   const read = settingsFile.safeParse(value)
   if (read.success) return read.data
-  const problems = read.error.issues.map(issue => describe(issue))
+  const problems = read.error.issues.map(issue => describe(issue, value))
   throw invalid(source, problems.join('; '), 'See autopod schema config for the keys there are.')
 }
 
-function describe(issue: z.core.$ZodIssue): string {
+function describe(issue: z.core.$ZodIssue, value: unknown): string {
   const place = issue.path.join('.')
-  if (issue.code !== 'unrecognized_keys') return `${place || 'the file'}: ${issue.message}`
+  if (issue.code !== 'unrecognized_keys')
+    return `${place || 'the file'}: ${issueWords(issue, valueAt(value, issue.path))}`
   const known = knownKeys(issue.path.map(String))
   return issue.keys.map(key => `unknown key "${place ? `${place}.` : ''}${key}"${didYouMean(key, known)}`).join('; ')
 }

@@ -6,6 +6,7 @@ import { Fault } from '../domain/fault.ts'
 import { doubledKey } from '../domain/json-keys.ts'
 import { jsonFault } from '../domain/json-place.ts'
 import { didYouMean } from '../domain/nearest.ts'
+import { issueWords, valueAt } from '../wire/issue-words.ts'
 
 /** One thing that is wrong with one file. */
 export type Flaw = { file: string; place: string; what: string; remedy: string }
@@ -101,12 +102,6 @@ export async function readJson(path: string, cwd: string): Promise<Read<unknown>
   }
 }
 
-function at(value: unknown, path: PropertyKey[]): unknown {
-  let found = value
-  for (const key of path) found = (found as Record<PropertyKey, unknown> | undefined)?.[key]
-  return found
-}
-
 /** `pod_config.gpu_type[0]`; a node id or a name that is no plain word is quoted. */
 export function jsonPlace(path: PropertyKey[]): string {
   return path
@@ -117,20 +112,6 @@ export function jsonPlace(path: PropertyKey[]): string {
       return index === 0 ? word : `.${word}`
     })
     .join('')
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'object') return 'an object'
-  return typeof value === 'string' ? 'text' : typeof value === 'boolean' ? String(value) : `the number ${value}`
-}
-
-const words: Record<string, string> = {
-  string: 'text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
 }
 
 /** What a schema found, in the user's words. `keys` are the known keys at each object's place. */
@@ -151,15 +132,12 @@ export function schemaFlaws(
         remedy: known.length > 0 ? `Known keys here: ${known.join(', ')}.` : 'Remove it.',
       }))
     }
-    const value = at(raw, issue.path)
+    const value = valueAt(raw, issue.path)
     if (issue.code === 'invalid_key') {
       const why = issue.issues[0]?.message ?? 'is not allowed'
       return [{ file, place, what: `is not a name that can be used here: ${why}`, remedy: 'Rename it.' }]
     }
     if (value === undefined) return [{ file, place, what: 'is missing', remedy: `Add "${place}".` }]
-    const custom = issue.code === 'invalid_type' && issue.message.startsWith('Invalid input')
-    const expected = issue.code === 'invalid_type' ? (words[issue.expected] ?? `an ${issue.expected}`) : ''
-    const what = custom ? `must be ${expected}, not ${kindOf(value)}` : issue.message
-    return [{ file, place, what, remedy: `Correct "${place || 'the file'}".` }]
+    return [{ file, place, what: issueWords(issue, value), remedy: `Correct "${place || 'the file'}".` }]
   })
 }

@@ -184,8 +184,8 @@ describe('a wrong setting', () => {
   })
 
   it.each([
-    [{ pod: { disk_gb: '50' } }, 'pod.disk_gb: Invalid input: expected number, received string'],
-    [{ pod: { gpu_types: 'A40' } }, 'pod.gpu_types: Invalid input: expected array, received string'],
+    [{ pod: { disk_gb: '50' } }, 'pod.disk_gb: must be a number, not text "50"'],
+    [{ pod: { gpu_types: 'A40' } }, 'pod.gpu_types: must be a list, not text'],
     [{ pod: { gpu_types: ['A40', 3] } }, 'pod.gpu_types.1: '],
     [{ pod: { cloud: 'public' } }, 'pod.cloud: '],
     [{ pod: { volume_path: 'workspace' } }, 'pod.volume_path: '],
@@ -194,7 +194,14 @@ describe('a wrong setting', () => {
     [{ run: { first_port: 80 } }, 'run.first_port: '],
     [{ provider: null }, 'provider: '],
     [{ runpod: { api_url: 'api.runpod.io' } }, 'runpod.api_url: '],
-    [[], 'the file: '],
+    [[], 'the file: must be an object, not a list'],
+    [{ run: { max_pods: 0 } }, 'run.max_pods: must be at least 1, not the number 0'],
+    [{ run: { max_pods: 1.5 } }, 'run.max_pods: must be a whole number, not the number 1.5'],
+    [{ run: { max_cost_usd: 0 } }, 'run.max_cost_usd: must be more than 0, not the number 0'],
+    [{ pod: { gpu_types: [''] } }, 'pod.gpu_types.0: must not be empty'],
+    [{ pod: { gpu_types: Array(51).fill('A40') } }, 'pod.gpu_types: must have 50 entries at most'],
+    [{ pod: { cloud: 'any' } }, 'pod.cloud: must be secure or community, not "any"'],
+    [{ notify: { webhook: 'hooks' } }, 'notify.webhook: must be an address such as https://…'],
   ])('of the wrong type is refused by its key: %j', (contents, said) => {
     inHome(contents)
     expect(fault().message).toContain(`${join(home, 'config.json')}: ${said}`)
@@ -204,7 +211,7 @@ describe('a wrong setting', () => {
     process.env.RUNPOD_DISK_SIZE_GB = 'fifty'
     expect(fault()).toMatchObject({
       code: 'settings_invalid',
-      message: expect.stringMatching(/^RUNPOD_DISK_SIZE_GB: pod\.disk_gb: /),
+      message: 'RUNPOD_DISK_SIZE_GB: pod.disk_gb: must be a number, not text "fifty"',
     })
   })
 
