@@ -10,9 +10,12 @@ export async function makeFolder(path: string, mode?: number): Promise<void> {
     await mkdir(path, mode)
   } catch (error) {
     if (isFolder(await stat(path).catch(() => null))) return
-    if (!isMissingParent(error, await stat(dirname(path)).catch(() => null))) throw error
+    if (!isMissing(error, path)) throw error
     await makeFolder(dirname(path), mode)
-    await makeFolder(path, mode)
+    // Once, whether the parent was made here or by another meanwhile: with it there, the same answer would come for ever.
+    await mkdir(path, mode).catch(async (again: unknown) => {
+      if (!isFolder(await stat(path).catch(() => null))) throw again
+    })
   }
 }
 
@@ -22,9 +25,13 @@ export function makeFolderNow(path: string, mode?: number): void {
     mkdirSync(path, mode)
   } catch (error) {
     if (isFolder(statSync(path, { throwIfNoEntry: false }))) return
-    if (!isMissingParent(error, statSync(dirname(path), { throwIfNoEntry: false }))) throw error
+    if (!isMissing(error, path)) throw error
     makeFolderNow(dirname(path), mode)
-    makeFolderNow(path, mode)
+    try {
+      mkdirSync(path, mode)
+    } catch (again) {
+      if (!isFolder(statSync(path, { throwIfNoEntry: false }))) throw again
+    }
   }
 }
 
@@ -34,7 +41,7 @@ function isFolder(found: Found): boolean {
   return found?.isDirectory() === true
 }
 
-/** With the parent there, the same answer would come again. */
-function isMissingParent(error: unknown, parent: Found): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT' && !parent
+/** A root has no parent that could be made. */
+function isMissing(error: unknown, path: string): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT' && dirname(path) !== path
 }

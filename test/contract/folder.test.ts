@@ -22,6 +22,14 @@ describe.each([
     for (const made of ['a', 'a/b', 'a/b/c', 'a/b/d']) expect(statSync(join(dir, made)).mode & 0o777).toBe(0o700)
   })
 
+  test('comes to everyone who makes it, or one beside it, in the same moment', async () => {
+    for (let round = 0; round < 60; round++) {
+      const paths = ['0', '1', '2', '3'].map(name => join(dir, `${round}/b`, name))
+      await Promise.all(paths.map(path => make(path)))
+      for (const path of paths) expect(statSync(path).isDirectory()).toBe(true)
+    }
+  })
+
   test('is an error where a file or a link to nowhere stands in the way', async () => {
     writeFileSync(join(dir, 'file'), '')
     symlinkSync(join(dir, 'nowhere/at/all'), join(dir, 'link'))
