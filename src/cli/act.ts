@@ -9,7 +9,7 @@ import { failedAtOnce } from './at-once.ts'
 import { EXIT } from './exit.ts'
 import { findJob, findJobs, findPod, livePods } from './find.ts'
 import { attach, detach, type Follow, view } from './follow.ts'
-import { type Home, openHome } from './home.ts'
+import { type Home, homeToSee } from './home.ts'
 import { lostPods } from './marked.ts'
 import { pastOf } from './past.ts'
 import { onSignals } from './signals.ts'
@@ -40,7 +40,7 @@ async function tell(home: Home, decide: (fleet: Fleet) => Told): Promise<number>
 
 export function cancel({ flags, words }: Invocation): Promise<number> {
   if (words.length === 0) throw usage('cancel needs a job', 'For example: autopod cancel job-001')
-  return tell(openHome(flags), fleet => {
+  return tell(homeToSee(flags), fleet => {
     const jobs = [...new Set(words.flatMap(word => openOf(fleet, word)))]
     const open = jobs.filter(job => !isSettled(job))
     const said = jobs
@@ -62,7 +62,7 @@ export function openOf(fleet: Fleet, word: string): Job[] {
 }
 
 export function retry({ flags, words }: Invocation): Promise<number> {
-  return tell(openHome(flags), fleet => {
+  return tell(homeToSee(flags), fleet => {
     const last = lastRunWithJobs(fleet)
     const failed = [...fleet.jobs.values()].filter(job => job.runId === last && job.status === 'failed')
     if (words.length === 0 && !flags.on('failed'))
@@ -89,7 +89,7 @@ export function lastRunWithJobs(fleet: Fleet): string | undefined {
 }
 
 export function drain({ flags, words }: Invocation): Promise<number> {
-  return tell(openHome(flags), fleet => {
+  return tell(homeToSee(flags), fleet => {
     const pods = words.length > 0 ? words.map(word => findPod(fleet, word)).filter(mayBill) : livePods(fleet)
     const facts: Fact[] = pods.map(pod => ({ type: 'pod.drain_requested', podId: pod.id }))
     if (words.length === 0)
@@ -120,7 +120,7 @@ export async function kill(invocation: Invocation): Promise<number> {
     runId => ({ type: 'run.cancel_requested', runId }),
   )
   if (!invocation.flags.on('all')) return code
-  const home = openHome(invocation.flags)
+  const home = homeToSee(invocation.flags)
   const lost = home.provider === null ? [] : await lostPods(home, pastOf(home) ?? emptyFleet())
   if (lost === null) process.stderr.write('the provider does not say whether it has pods that this home lost\n')
   for (const line of lost ?? []) process.stderr.write(`${line}\n`)
@@ -138,7 +138,7 @@ async function until(
 ): Promise<number> {
   if (words.length === 0 && !flags.on('all'))
     throw usage(`${name} needs a pod, or --all`, `For example: autopod ${name} pod-0001`)
-  const home = openHome(flags)
+  const home = homeToSee(flags)
   const looking = view(home)
   const named = flags.on('all') ? livePods(looking.fleet) : words.map(word => findPod(looking.fleet, word))
   const ids = named.filter(applies).map(pod => pod.id)

@@ -5,7 +5,7 @@ import { systemClock } from '../edge/clock.ts'
 import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
 import { view } from './follow.ts'
-import { openHome } from './home.ts'
+import { homeToSee } from './home.ts'
 import { table } from './table.ts'
 
 const BY = ['cause', 'job', 'pod', 'run'] as const
@@ -16,7 +16,7 @@ export async function cost({ flags }: Invocation): Promise<number> {
   const since = flags.text('since')
   const from = since === undefined ? 0 : Date.parse(since)
   if (Number.isNaN(from)) throw usage(`--since ${since} is no date`, 'Write it as 2026-11-22 or 2026-11-22T20:00.')
-  const follow = view(openHome(flags))
+  const follow = view(homeToSee(flags))
   const entries = ledger(follow.fleet, systemClock.now()).filter(entry => entry.to >= from)
   await follow.close()
   const keyOf = (entry: Entry) =>

@@ -6,6 +6,7 @@ import { didYouMean } from '../domain/nearest.ts'
 import { homeDir, type Loaded, loadSettings, packageDir } from '../edge/config.ts'
 import { PROVIDERS, type Settings } from '../wire/files-settings.ts'
 import { type Flag, type Flags, usage } from './args.ts'
+import { hasHistory } from './past.ts'
 
 export type Home = {
   dir: string
@@ -45,6 +46,18 @@ export function openHome(flags: Flags, settings: Settings = {}): Home {
     loaded,
     cwd,
   }
+}
+
+/**
+ * For commands that look, or speak of what is there: where no provider is configured and nothing ever ran in the base home, but something
+ * did in the sandbox's, that one is meant; said on standard error.
+ */
+export function homeToSee(flags: Flags): Home {
+  const home = openHome(flags)
+  const dir = join(home.dir, 'sandbox')
+  if (home.provider !== null || !hasHistory(dir) || hasHistory(home.dir)) return home
+  process.stderr.write('no provider is configured; this is the home of --provider sandbox\n')
+  return { ...home, dir, provider: 'sandbox' }
 }
 
 /** For commands that ask a provider. Fault usage when none is configured. */

@@ -7,7 +7,7 @@ import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
 import { findPodOf } from './find.ts'
 import { view } from './follow.ts'
-import { openHome } from './home.ts'
+import { homeToSee } from './home.ts'
 import { onSignals } from './signals.ts'
 import { clean } from './table.ts'
 import { openWithSystem } from './viewer.ts'
@@ -27,7 +27,7 @@ export async function logs({ flags, words }: Invocation): Promise<number> {
   const grep = expressionOf(flags.text('grep'))
   // Asked for a time or a text, all that fits is meant.
   const lines = flags.whole('lines', 1, ALL) ?? (since === null && grep === null ? LINES : ALL)
-  const home = openHome(flags)
+  const home = homeToSee(flags)
   const follow = view(home)
   const pod = findPodOf(follow.fleet, word)
   const log = openLogFile(home.dir, pod.id)
@@ -126,7 +126,7 @@ function expressionOf(text: string | undefined): RegExp | null {
 export async function open({ flags, words }: Invocation): Promise<number> {
   const [word] = words
   if (!word) throw usage('open needs a job or a pod', 'For example: autopod open job-001')
-  const follow = view(openHome(flags))
+  const follow = view(homeToSee(flags))
   const pod = findPodOf(follow.fleet, word)
   const alive = follow.alive()
   await follow.close()

@@ -17,7 +17,7 @@ import { pageOf, runOfPage, type Shot } from '../report/page.ts'
 import { SHOTS_LARGE_MAX } from '../report/tables.ts'
 import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
-import { type Home, openHome } from './home.ts'
+import { type Home, homeToSee } from './home.ts'
 import { pastOf } from './past.ts'
 import { openWithSystem } from './viewer.ts'
 
@@ -60,7 +60,7 @@ export async function writeReport(home: Home, fleet: Fleet, run: Run): Promise<s
 
 /** `autopod report`: for runs of long ago, too. */
 export async function report({ flags, words }: Invocation): Promise<number> {
-  const home = openHome(flags)
+  const home = homeToSee(flags)
   const fleet = pastOf(home) ?? emptyFleet()
   const run = runCalled(fleet, words[0])
   const path = await writeReport(home, fleet, run)

@@ -25,6 +25,22 @@ export function eventsOf(home: Home): Event[] {
   }
 }
 
+/** Something happened in the home in that folder. A journal that cannot be read says more than none: it counts. */
+export function hasHistory(dir: string): boolean {
+  if (!existsSync(join(dir, 'journal.db'))) return false
+  try {
+    const store = openStore(dir)
+    try {
+      return store.read(0).length > 0
+    } finally {
+      store.close()
+    }
+  } catch (error) {
+    if (!isOfJournal(error)) throw error
+    return true
+  }
+}
+
 /** null where there is no journal yet: looking must not make a home. */
 export function pastOf(home: Home): Fleet | null {
   if (!existsSync(join(home.dir, 'journal.db'))) return null

@@ -14,13 +14,13 @@ import { providersOf } from './compose.ts'
 import { EXIT } from './exit.ts'
 import { findJob } from './find.ts'
 import { type Follow, view } from './follow.ts'
-import { openHome } from './home.ts'
+import { homeToSee } from './home.ts'
 import { isMarked, listedPods } from './marked.ts'
 import { resultOf } from './report.ts'
 import { clean, table } from './table.ts'
 
 export async function status({ flags, words }: Invocation): Promise<number> {
-  const home = openHome(flags)
+  const home = homeToSee(flags)
   return looking(view(home), follow => {
     const { fleet } = follow
     const now = systemClock.now()
@@ -70,7 +70,7 @@ export async function status({ flags, words }: Invocation): Promise<number> {
 }
 
 export async function jobs({ flags }: Invocation): Promise<number> {
-  return looking(view(openHome(flags)), follow => {
+  return looking(view(homeToSee(flags)), follow => {
     const now = systemClock.now()
     const allocation = allocate(follow.fleet)
     const all = [...follow.fleet.jobs.values()]
@@ -101,7 +101,7 @@ export async function jobs({ flags }: Invocation): Promise<number> {
 }
 
 export async function pods({ flags }: Invocation): Promise<number> {
-  const home = openHome(flags)
+  const home = homeToSee(flags)
   const account: PodRow[] = []
   if (flags.on('all')) for (const provider of await providersOf(home)) account.push(...(await listedPods(provider)))
   return looking(view(home), follow => {

@@ -5,14 +5,14 @@ import { type Invocation, usage } from './args.ts'
 import { keyOf } from './compose.ts'
 import { findPodOf } from './find.ts'
 import { view } from './follow.ts'
-import { openHome } from './home.ts'
+import { homeToSee } from './home.ts'
 
 /** Exit code of the command, as `ssh` does it. */
 export async function ssh({ words, rest, flags }: Invocation): Promise<number> {
   const [word, more] = words
   if (!word) throw usage('ssh needs a job or a pod', 'For example: autopod ssh job-001 -- nvidia-smi')
   if (more) throw usage(`ssh: ${more} is one word too many`, `A command comes after --: autopod ssh ${word} -- ${more}`)
-  const home = openHome(flags)
+  const home = homeToSee(flags)
   const follow = view(home)
   const pod = findPodOf(follow.fleet, word)
   await follow.close()

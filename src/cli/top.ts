@@ -3,14 +3,14 @@ import type { Fact } from '../domain/event.ts'
 import { type Invocation, usage } from './args.ts'
 import { EXIT } from './exit.ts'
 import { detach, view } from './follow.ts'
-import { openHome } from './home.ts'
+import { homeToSee } from './home.ts'
 import { screen } from './screen.ts'
 import { onSignals } from './signals.ts'
 import { canPaint } from './tty.ts'
 
 export async function top({ flags }: Invocation): Promise<number> {
   if (!canPaint()) throw usage('top needs a terminal', 'For pipes: autopod status, jobs or pods, with --json.')
-  const home = openHome(flags)
+  const home = homeToSee(flags)
   const follow = view(home)
   let starting = Promise.resolve()
   // Obeyed, too, when no engine is at work: nobody opens this to leave a pod to its meter.
