@@ -92,6 +92,7 @@ describe('on a calm cloud', () => {
       id: 'NVIDIA A40',
       name: 'A40',
       vramGb: 48,
+      countMax: 8,
       secure: 490_000,
       community: null,
       stock: 'high',

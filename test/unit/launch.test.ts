@@ -8,7 +8,8 @@ import { parse } from '../../src/cli/args.ts'
 import { COMMANDS } from '../../src/cli/commands.ts'
 import { type Follow, view } from '../../src/cli/follow.ts'
 import type { Home } from '../../src/cli/home.ts'
-import { facts, order } from '../../src/cli/launch.ts'
+import { facts, order, type Quote, withoutImpossible } from '../../src/cli/launch.ts'
+import type { FaultData } from '../../src/domain/fault.ts'
 import { loadSettings } from '../../src/edge/config.ts'
 
 const picture = fileURLToPath(new URL('../../fixtures/inputs/lighthouse.jpg', import.meta.url))
@@ -83,4 +84,24 @@ test('a job that another run began after it was looked for is followed, not rend
   expect(told).toBe(null)
   expect([...fleet.jobs.keys()]).toEqual([`${before.runId}/a`])
   expect(fleet.runs.get(late.runId)?.follows).toEqual([`${before.runId}/a`])
+})
+
+test('a job that no GPU can ever serve is queued as failed beside others, and alone begins no run', async () => {
+  if (!run) throw new Error('no command run')
+  const [one] = looking as [Follow, Follow]
+  const paths = [file('a', './out/a.png'), file('b', './out/b.png')]
+  const ordered = await order(home, paths, parse(run, []).flags, one.fleet)
+  const refused: FaultData = { kind: 'capacity', code: 'gpu_impossible', message: 'no GPU type has it', hint: 'x' }
+  const quotes = (ids: string[]): Quote[] =>
+    ordered.specs.map(spec => {
+      const why = ids.includes(spec.jobId) ? refused : null
+      return { spec, offer: null, worst: null, refused: why, unknown: [] }
+    })
+  one.record(fleet => facts(withoutImpossible(ordered, quotes(['b'])), home.cwd, fleet))
+  const jobs = [...one.fleet.jobs.values()]
+  expect(jobs.map(job => [job.spec.jobId, job.status, job.fault])).toEqual([
+    ['a', 'waiting', null],
+    ['b', 'failed', refused],
+  ])
+  expect(() => withoutImpossible(ordered, quotes(['a', 'b']))).toThrow('a: no GPU type has it\nb: no GPU type has it')
 })
