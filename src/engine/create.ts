@@ -48,7 +48,10 @@ export async function create(context: Context, podId: string, signal: AbortSigna
     context.trace.engine(`${pod.name}: ${fault.message}`)
     if (fault.kind === 'operator') journal.record(() => [{ type: 'operator.needed', provider: provider.name, fault }])
     const isUnclear = fault.kind === 'transient'
-    if (isUnclear) landsUntil = Math.max(askedAt + provider.createMaxMs, clock.now() + provider.settleMs)
+    if (isUnclear) {
+      landsUntil = Math.max(askedAt + provider.createMaxMs, clock.now() + provider.settleMs)
+      context.sightings.owe(provider.name, landsUntil)
+    }
     // Seed 965: the last answer was a plain refusal, an earlier one had been lost together with the pod that it made.
     if (!isUnclear || tries + 1 >= TRIES_MAX || podOf(journal.fleet, podId).status === 'releasing')
       return landsUntil === null ? refuse(fault) : adoptOrRefuse(landsUntil, fault)

@@ -15,7 +15,7 @@ import { createLanes } from './lanes.ts'
 import { beginLife } from './life.ts'
 import { createMarket } from './market.ts'
 import { isOfJournal } from './settle.ts'
-import { createSightings } from './sightings.ts'
+import { createSightings, type Sightings } from './sightings.ts'
 import { createSlots } from './slots.ts'
 import { createSteadyClock } from './steady.ts'
 import { sweepLeases } from './sweep.ts'
@@ -128,7 +128,7 @@ export function startEngine(options: EngineOptions): Engine {
       underWay.align(life.context)
       gauges.flushIfDue()
       // It stays ready for runs that other processes hand over, until it is stopped.
-      if (openRuns(journal.fleet).length === 0 && !market.isAsked() && !owes(journal.fleet)) idle.resolve()
+      if (openRuns(journal.fleet).length === 0 && !market.isAsked() && !owes(journal.fleet, sightings)) idle.resolve()
       await clock.sleep(options.limits.listenMs, woken.signal)
     }
   }
@@ -190,10 +190,14 @@ export function startEngine(options: EngineOptions): Engine {
   }
 }
 
-/** Something is under way that must come to its end: a pod that nobody keeps on purpose, or a file on its way. */
-function owes(fleet: Fleet): boolean {
+/**
+ * Something is under way that must come to its end: a pod that nobody keeps on purpose, a file on its way, or the look for the twin of a
+ * kept pod (seed 19141). The twin of one that goes shows in the listings that prove it gone.
+ */
+function owes(fleet: Fleet, sightings: Sightings): boolean {
   for (const pod of fleet.pods.values())
-    if (mayBill(pod) && pod.status !== 'ready' && pod.status !== 'stopped') return true
+    if (mayBill(pod) && ((pod.status !== 'ready' && pod.status !== 'stopped') || sightings.isOwed(pod.provider)))
+      return true
   for (const job of fleet.jobs.values()) if (job.status === 'running') return true
   return false
 }

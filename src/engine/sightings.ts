@@ -13,12 +13,18 @@ export type Sightings = {
   tell(provider: string, sighting: Sighting): void
   /** Resolves as soon as somebody waits for a listing. */
   wanted(provider: string): Promise<void>
+  /** A request whose answer was lost may make a pod until then: a complete listing that is asked for later is owed. */
+  owe(provider: string, until: number): void
+  isOwed(provider: string): boolean
 }
 
 export function createSightings(clock: Clock): Sightings {
   const waiting = new Map<string, Set<(sighting: Sighting) => void>>()
   const wishes = new Map<string, () => void>()
+  const owed = new Map<string, number>()
   return {
+    owe: (provider, until) => owed.set(provider, Math.max(until, owed.get(provider) ?? until)),
+    isOwed: provider => owed.has(provider),
     wanted(provider) {
       if (waiting.get(provider)?.size) return Promise.resolve()
       return new Promise(resolve => wishes.set(provider, resolve))
@@ -44,6 +50,7 @@ export function createSightings(clock: Clock): Sightings {
       })
     },
     tell(provider, sighting) {
+      if (sighting.askedAt >= (owed.get(provider) ?? Number.POSITIVE_INFINITY)) owed.delete(provider)
       for (const take of [...(waiting.get(provider) ?? [])]) take(sighting)
     },
   }

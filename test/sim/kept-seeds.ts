@@ -21,6 +21,10 @@ export const KEPT_SEEDS: readonly { seed: number; found: string }[] = [
     found: 'an engine that died after the last step against a stuck job: the next one waited and took it again',
   },
   { seed: 5391, found: 'absences before and after listings that were unknown were taken for one long absence' },
+  {
+    seed: 19141,
+    found: 'an engine was idle beside a kept pod before its twin, made by a request without an answer, was listed',
+  },
   { seed: 20057, found: 'the meter of a kept pod, read with a clock that was set back' },
   { seed: 39089, found: 'absences before and after the machine slept were taken for one long absence' },
   {

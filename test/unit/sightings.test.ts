@@ -28,3 +28,17 @@ test('who no longer wants a listing gets none', async () => {
   sightings.tell('sim', { rows: new Map(), askedAt: 2000 })
   expect(told).toEqual([null])
 })
+
+test('a listing is owed until one of the same provider was asked for late enough', () => {
+  const { sightings } = at(1000)
+  sightings.owe('sim', 3000)
+  sightings.owe('sim', 2000)
+  for (const [provider, askedAt] of [
+    ['sim', 2999],
+    ['other', 3000],
+  ] as const)
+    sightings.tell(provider, { rows: new Map(), askedAt })
+  expect(sightings.isOwed('sim')).toBe(true)
+  sightings.tell('sim', { rows: new Map(), askedAt: 3000 })
+  expect(sightings.isOwed('sim')).toBe(false)
+})
