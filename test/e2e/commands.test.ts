@@ -96,9 +96,8 @@ test.concurrent('a killed pod is proven gone and its job goes on elsewhere; a st
     await detach(world)
     await started(world, 1)
     expect(await world.run('kill', 'pod-0001')).toMatchObject({ code: 0, stdout: 'pod-0001 proven gone\n' })
-    expect((await world.cloud.status()).bills).toHaveLength(2)
-
     await started(world, 2)
+    expect((await world.cloud.status()).bills).toHaveLength(2)
     const stopped = await world.run('stop', 'pod-0002')
     expect(stopped).toMatchObject({
       code: 0,
