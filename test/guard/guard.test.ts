@@ -104,7 +104,10 @@ test('a container that crashes again and again does not begin a new lease each t
     await expect.poll(starts, patient).toBe(restart)
     for (const later = Date.now() + 1500; Date.now() < later && made.api.calls.length === 0; )
       await made.machine.exec(':', { timeoutMs: 5000 })
-    await made.machine.exec(`kill -9 $(grep -alF "${made.state}/guard.sh" /proc/[0-9]*/cmdline | cut -d/ -f3)`)
+    // A container's end leaves nothing of it; a process that is only about to die still looks alive.
+    const own = `grep -al "${made.state}/guard[.]sh" /proc/[0-9]*/cmdline | cut -d/ -f3`
+    await made.machine.exec(`kill -9 $(${own})`)
+    await expect.poll(async () => (await made.machine.exec(own)).stdout, patient).toBe('')
   }
   expect(made.api.calls.length).toBeGreaterThan(0)
 })
