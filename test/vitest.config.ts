@@ -9,8 +9,8 @@ export default defineConfig({
   test: {
     // Tests start servers, change the environment and end processes: a process of its own for each file.
     pool: 'forks',
-    // Many wait for a process or a link to end: a third fills two cores.
-    maxWorkers: 3,
+    // Most wait for a process or a link to end: four keep two cores busy.
+    maxWorkers: 4,
     // Of a test that hangs, not of one that is slow on a busy machine.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -110,6 +110,8 @@ test.concurrent('a run that is over says so, and leaves with enter', () =>
     t.expectRestored()
     expect(t.text()).toMatch(/^pan +completed .*out\/pan\.webp/m)
     expect(t.text()).toMatch(/^report: out\/report\.html/m)
+    // The engine of a screen is a process of its own, and ends a moment later.
+    await world.alone()
   }))
 
 test.concurrent('a screen that is interrupted from outside shows how all is ended, and gives the terminal back', () =>
