@@ -21,16 +21,19 @@ const WAIT_MS = 10_000
 /** How a run is shown; silent: only its end. */
 export type Mode = 'screen' | 'plain' | 'events' | 'silent'
 
-/** Shows the run until it is over, or until the user lets it go on alone. */
+/** Shows the run until it is over, or until the user lets it go on alone. `begin` writes it down, once signals are heard. */
 export async function accompany(
   follow: Follow,
   home: Home,
   runId: string,
   mode: Mode,
   look: { ascii: boolean; mouse: boolean },
+  begin: () => void,
 ): Promise<'over' | 'background' | 'interrupted'> {
   const open = () => openRunsOf(follow, runId)
   const over = closed(follow, runId)
+  // Whoever leaves before, or cannot begin, does not wait for it.
+  over.catch(() => {})
   let interruptedAt: number | null = null
   let quietWait = () => {}
   // Words would lie on a painted screen, whose banners say the same.
@@ -69,6 +72,7 @@ export async function accompany(
     hangup: () => hangUp('background'),
   })
   try {
+    begin()
     if (mode === 'screen') {
       const { screen } = await import('./screen.ts')
       const shown = screen(follow, home, runId, { readonly: false, ...look })

@@ -46,16 +46,13 @@ export async function carryOut(
   const mode = modeOf(flags)
   const begin = (fleet: Fleet) => facts(ordered, home.cwd, fleet)
   const follow = mode === 'screen' ? await attachBeside(home, begin) : await attach(home)
-  try {
+  const look = { ascii: flags.on('ascii'), mouse: flags.on('mouse') }
+  const ending = await accompany(follow, home, ordered.runId, mode, look, () => {
     if (mode !== 'screen') follow.record(begin)
-  } catch (error) {
+    beside(follow)
+  }).catch(async error => {
     await letGo(follow, home)
     throw error
-  }
-  beside(follow)
-  const ending = await accompany(follow, home, ordered.runId, mode, {
-    ascii: flags.on('ascii'),
-    mouse: flags.on('mouse'),
   })
   if (ending === 'background') {
     await follow.close()

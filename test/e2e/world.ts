@@ -28,6 +28,8 @@ const SOURCE = [process.execPath, join(root, 'src/main.ts')] as const
 const CACHE = join(root, 'node_modules/.cache/autopod-e2e')
 /** Processes of other processes and journals of other writers tell nobody when they change. */
 const LOOK_MS = 40
+/** Between looks at the processes of the machine: each starts one, and a dozen worlds look at a time. */
+const LOOK_AROUND_MS = 300
 /** A process that just begins does not show its home yet. */
 const NOBODY_MS = 2000
 /** Less than the runner's own limit, which would leave every process behind. */
@@ -220,9 +222,13 @@ async function openWorld(options: WorldOptions) {
     events,
     event(type, fits = () => true) {
       let seenAt = performance.now()
+      let lookedAt = seenAt
       return eventually(async () => {
-        if (running.size > 0 || (await processes()).length > 0) seenAt = performance.now()
-        const isOver = performance.now() - seenAt > NOBODY_MS
+        if (performance.now() - lookedAt > LOOK_AROUND_MS) {
+          lookedAt = performance.now()
+          if (running.size > 0 || (await processes()).length > 0) seenAt = lookedAt
+        }
+        const isOver = lookedAt - seenAt > NOBODY_MS
         const event = events().find(event => event.type === type && fits(event))
         if (!event && isOver) throw new Error(`nobody is left to write ${type}: ${JSON.stringify(ends)}`)
         return event
@@ -230,7 +236,7 @@ async function openWorld(options: WorldOptions) {
     },
     processes,
     alone: async () => {
-      await eventually(async () => ((await processes()).length === 0 ? true : undefined))
+      await eventually(async () => ((await processes()).length === 0 ? true : undefined), LOOK_AROUND_MS)
     },
     outputs: () => outputsIn(join(folder, 'out')),
   }
@@ -250,7 +256,7 @@ async function openWorld(options: WorldOptions) {
     async remove() {
       const inHome = () => processesWith(`AUTOPOD_HOME=${base}`)
       for (const line of await inHome()) end(Number.parseInt(line, 10))
-      await eventually(async () => ((await inHome()).length === 0 ? true : undefined))
+      await eventually(async () => ((await inHome()).length === 0 ? true : undefined), LOOK_AROUND_MS)
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
@@ -329,11 +335,11 @@ export function sha256(path: string): string {
 }
 
 /** Looks until there is something; the test's own time limit ends it. */
-export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, pauseMs = LOOK_MS): Promise<T> {
   for (;;) {
     const found = await look()
     if (found !== undefined) return found
-    await sleep(LOOK_MS)
+    await sleep(pauseMs)
   }
 }
 
