@@ -230,14 +230,20 @@ export function busyWorld(): World {
   return world
 }
 
-/** Two jobs at work; the first has shown no life for six minutes. */
-export function stuckWorld(): World {
+/** Two jobs at work, each on a pod. */
+export function twoAtWork(): World {
   const world = newWorld()
   queue(world, ['job-001', 'job-002'])
   world.podReady('pod-0001', 8188)
   world.podReady('pod-0002', 8189)
   world.startJob('job-001', 'pod-0001')
   world.startJob('job-002', 'pod-0002')
+  return world
+}
+
+/** Two jobs at work; the first has shown no life for six minutes. */
+export function stuckWorld(): World {
+  const world = twoAtWork()
   world.pass(2 * MINUTE)
   const since = world.now()
   world.pass(5 * MINUTE)

@@ -1,7 +1,7 @@
 // Worlds for the golden screens that show one thing each: every state, what a person must do, a run that is over.
 import type { FaultData } from '../../src/domain/fault.ts'
 import type { Picture } from '../../src/tui/model.ts'
-import { A40, busyWorld, MINUTE, newWorld, queue, RUN, SECOND, type World } from './fleets.ts'
+import { A40, busyWorld, MINUTE, newWorld, queue, RUN, SECOND, twoAtWork, type World } from './fleets.ts'
 
 export const LINK: FaultData = { kind: 'transient', code: 'link_lost', message: 'no answer' }
 const key = (jobId: string) => `${RUN}/${jobId}`
@@ -76,12 +76,7 @@ export function troubledWorld(): World {
 
 /** The first attempt died; the job waits to be tried again. */
 export function secondAttempt(isUnderWay: boolean): World {
-  const world = newWorld()
-  queue(world, ['job-001', 'job-002'])
-  world.podReady('pod-0001', 8188)
-  world.podReady('pod-0002', 8189)
-  world.startJob('job-001', 'pod-0001')
-  world.startJob('job-002', 'pod-0002')
+  const world = twoAtWork()
   world.pass(MINUTE)
   const fault = { kind: 'pod' as const, code: 'tunnel_dead', message: 'the tunnel died' }
   world.add({ type: 'attempt.failed', jobKey: key('job-001'), attempt: 1, fault })
